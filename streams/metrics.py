@@ -1,0 +1,25 @@
+"""Every metric, declared once. Labels are few and bounded: topic, reason, class; never a user."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+EVENTS = Counter("awaken_events_total", "input events folded", ["topic"])
+SKIPPED = Counter("awaken_events_skipped_total", "redelivered events that state already knew", ["topic"])
+TRANSITIONS = Counter("awaken_transitions_total", "transitions", ["dimension", "to", "cause"])
+DEAD_LETTERS = Counter("awaken_dead_letters_total", "records that could not be read", ["topic", "reason"])
+DECISIONS = Counter("awaken_decisions_total", "push decisions", ["playbook", "reason"])
+DELIVERIES = Counter("awaken_deliveries_total", "deliveries that ended", ["channel", "outcome"])
+USERS = Gauge("awaken_users", "users by activity class", ["class"])
+LAG = Gauge("awaken_lag_events", "input records not yet read", ["topic", "partition"])
+WATERMARK = Gauge("awaken_watermark_delay_seconds", "how far the watermark stands behind the clock", ["partition"])
+COMMITS = Histogram(
+    "awaken_commit_seconds",
+    "time of one commit",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+COMMITTED = Counter("awaken_commit_records_total", "records written by commits", ["topic"])
+RECOVERED = Counter("awaken_recovered_rows_total", "rows read back from the changelog")
+PARTITIONS = Gauge("awaken_partitions", "partitions held, by state", ["state"])
+FIRST_EVENT = Gauge("awaken_first_event_timestamp_seconds", "wall clock at this worker's first event")
+LAST_COMMIT = Gauge("awaken_last_commit_timestamp_seconds", "wall clock at the newest commit that wrote anything")

@@ -1,0 +1,1 @@
+"""Operations: topics, the doctor, and a real Kafka for development and tests."""

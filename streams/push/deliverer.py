@@ -1,0 +1,132 @@
+"""The deliverer: takes a decision to its channels, once per decision and channel, whenever the process dies.
+
+    claim ──fresh──────────────────────────→ send → complete
+      ├─────interrupted, idempotent channel─→ send again, same key → complete
+      ├─────interrupted, any other──────────→ uncertain → complete
+      └─────done────────────────────────────→ the outcome that is kept
+    and when all channels have one: finish
+
+Dying before the claim leaves nothing behind. Dying between claim and complete is what "interrupted" is for.
+Dying after complete, before the outcome is committed to Kafka, brings the same outcome out again. Where only
+Redis dies, after the send, the outcome waits here until Redis takes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from typing import TYPE_CHECKING, Literal
+from weakref import WeakValueDictionary
+
+from redis.exceptions import RedisError
+
+from streams.wire.message import Outcome
+
+from . import policy
+from .channels import Channel, Message, Receipt
+from .channels.inbox import Inbox
+from .channels.webhook import Webhook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from redis.asyncio import Redis
+
+    from streams.settings import Settings
+    from streams.wire.message import Decision
+
+    from .gate import Gate
+
+log = logging.getLogger(__name__)
+KINDS: dict[str, Callable[[Settings, Redis], Channel]] = {"inbox": Inbox.open, "webhook": Webhook.open}
+
+INTERRUPTED = "interrupted before its end was known; not repeated, because it might arrive twice"
+NO_ADDRESS = "no address: contact or consent was withdrawn, or the profile erased"
+NO_CHANNEL = "no such channel: it is not in push.channels, or push.webhook_url is empty"
+
+
+class Deliverer:
+    """Delivers decisions, at most `push.deliveries_at_once` at a time. One object serves one event loop."""
+
+    def __init__(self, settings: Settings, gate: Gate, channels: Mapping[str, Channel]) -> None:
+        self.push = settings.push
+        self.gate = gate
+        self.channels = channels
+        self._room = asyncio.Semaphore(settings.push.deliveries_at_once)
+        self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._unrecorded: dict[tuple[str, str], Outcome] = {}
+
+    async def deliver(self, decision: Decision, contacts: Mapping[str, str], now: int) -> list[Outcome]:
+        """Return one outcome for each channel of the decision, sent now or known from before.
+
+        `contacts` are the addresses that may be used now (`policy.addresses`); `now` (int ms UTC) dates new
+        outcomes.
+
+        Raises:
+            RedisError: Redis is gone or cannot write; hold the decision and call again.
+        """
+        if decision.action != "send":
+            return []
+        # The same decision handed in twice at once would look like an interruption to itself.
+        lock = self._under_way.setdefault(decision.id, asyncio.Lock())
+        async with lock, self._room:
+            outcomes = [await self._one(decision, name, contacts, now) for name in decision.channels]
+            await self.gate.finish(decision.id, decision.user)
+        return outcomes
+
+    async def _one(self, decision: Decision, name: str, contacts: Mapping[str, str], now: int) -> Outcome:
+        pair = decision.id, name
+        if pair not in self._unrecorded:
+            address = contacts.get(name, "") if name in self.channels else ""
+            # Only who can send may claim: a look leaves nothing behind about a user who was erased.
+            claim = await (self.gate.claim if address else self.gate.look)(decision.id, decision.user, name)
+            if claim.outcome is not None:
+                return claim.outcome
+            self._unrecorded[pair] = await self._end(decision, name, address, now, claim.state)
+        stands = await self.gate.complete(self._unrecorded[pair])
+        del self._unrecorded[pair]
+        return stands
+
+    async def _end(self, decision: Decision, name: str, address: str, now: int, state: str) -> Outcome:
+        def outcome(word: Literal["delivered", "failed", "uncertain"], attempts: int, detail: str) -> Outcome:
+            return Outcome(decision.id, decision.user, now, name, word, attempts, detail)
+
+        if state == "interrupted" and not (address and self.channels[name].idempotent):
+            return outcome("uncertain", 1, INTERRUPTED if address else f"{INTERRUPTED}; {NO_ADDRESS}")
+        if not address:
+            return outcome("failed", 0, NO_ADDRESS if name in self.channels else NO_CHANNEL)
+        receipt = await _send(self.channels[name], self._message(decision), address)
+        return outcome(receipt.outcome, receipt.attempts, receipt.detail)
+
+    def _message(self, decision: Decision) -> Message:
+        push = self.push
+        return Message(decision.id, decision.user, decision.playbook, decision.at, push.title, push.body)
+
+
+def open_channels(settings: Settings, redis: Redis) -> dict[str, Channel]:
+    """Return the channels that the settings configure, by name; their connections open at the first send.
+
+    Raises:
+        SettingsError: a channel's settings cannot be used.
+    """
+    return {name: KINDS[name](settings, redis) for name in policy.configured(settings.push)}
+
+
+async def close_channels(channels: Mapping[str, Channel]) -> None:
+    """Close the channels' connections. Redis stays open: it is the caller's."""
+    for channel in channels.values():
+        await channel.close()
+
+
+async def _send(channel: Channel, message: Message, address: str) -> Receipt:
+    try:
+        return await channel.send(message, address)
+    except RedisError:
+        raise
+    except Exception as error:  # noqa: BLE001  one decision that breaks a channel must not stop all others
+        kind, place = type(error).__name__, traceback.extract_tb(error.__traceback__)[-1]
+        # Without the exception's own text, which may hold an address.
+        where = f"{kind} at {place.filename}:{place.lineno}"
+        log.error("channel %s broke on decision %s: %s", channel.name, message.decision, where)  # noqa: TRY400
+        return Receipt("failed", 1, f"the channel broke: {kind}")

@@ -1,0 +1,161 @@
+"""The gate: what the policy chain must remember between pushes, and how far each delivery has come.
+
+**Admission.** A push at event time t counts against every later push of the same user at t' with t' - t <
+window; a push later than the one asked about counts too, so that no order of asking puts more than the cap
+into any window. The verdict belongs to the decision id: asked again (the process died before its commit), the
+gate answers the same and counts nothing twice. Once the delivery is finished, it answers `already_sent`.
+
+**Delivery.** Each decision and channel goes fresh → attempting → ended. Who finds it attempting knows that
+somebody was cut off between the claim and the end, and that the message may or may not have gone out. An
+outcome is kept and handed out again, so that it can be recorded by the process that comes after a crash.
+
+**Time and memory.** The gate has no clock: an ask brings its event time, so recorded history played fast is
+capped as it would have been live. Of each user it keeps the newest `MAX_DECISIONS`, and beyond them all that is
+not older than a window and `KEPT_MS` before the newest. What it may have forgotten it does not admit: an unknown
+decision less than a window after the newest forgotten one is `already_sent`. Redis's own clock only clears away
+whole users about whom nobody has asked for a window and `KEPT_MS`.
+
+The gate is as durable as its Redis: one that loses its last second (`appendfsync everysec`) may repeat that
+second, and one that evicts keys (any `maxmemory-policy` but `noeviction`) forgets caps.
+
+Keys, all in one hash slot a user:
+
+| key | type | holds |
+|---|---|---|
+| `<prefix>:{<user>}:sends` | sorted set | admitted decisions by event time |
+| `<prefix>:{<user>}:capped` | sorted set | refused decisions by event time |
+| `<prefix>:{<user>}:deliveries` | hash | `<channel> <decision>` → `?token` (attempting) or outcome (JSON) |
+| | | `* <decision>` → 1 (finished on all its channels); `forgotten` → event time |
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, cast
+
+import msgspec
+import orjson
+from msgspec import Struct
+
+from streams.settings import DAY
+from streams.wire.message import Outcome
+
+from .key import key
+from .script import Script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+
+KEPT_MS = 30 * DAY
+MAX_DECISIONS = 100
+Admission = Literal["admitted", "capped", "already_sent"]
+
+_LUA = Path(__file__).with_name("lua")
+_ADMIT = Script(_LUA / "admit.lua")
+_CLAIM = Script(_LUA / "claim.lua")
+_COMPLETE = Script(_LUA / "complete.lua")
+_FINISH = Script(_LUA / "finish.lua")
+_read_outcome = msgspec.json.Decoder(Outcome).decode
+
+
+class Ask(Struct, frozen=True):
+    """May this push go out? `at` is its event time (int ms UTC), `window_ms` the cap's rolling window."""
+
+    decision: str
+    user: str
+    at: int
+    cap_sends: int
+    window_ms: int
+
+
+class Claim(Struct, frozen=True):
+    """How a delivery stands. `outcome` is there exactly when it is done."""
+
+    state: Literal["fresh", "interrupted", "done"]
+    outcome: Outcome | None = None
+
+
+class Gate(Protocol):
+    """What both gates can do."""
+
+    async def admit(self, asks: Sequence[Ask]) -> list[Admission]:
+        """Return the verdict on each ask, in order; the admitted ones are counted."""
+
+    async def claim(self, decision: str, user: str, channel: str) -> Claim:
+        """Take a delivery in hand and return how it stood before."""
+
+    async def look(self, decision: str, user: str, channel: str) -> Claim:
+        """Return how a delivery stands, and leave it so."""
+
+    async def complete(self, outcome: Outcome) -> Outcome:
+        """End a claimed delivery and return the outcome that stands: the first that anybody brought."""
+
+    async def finish(self, decision: str, user: str) -> None:
+        """Mark a decision as delivered on all its channels."""
+
+    async def forget(self, user: str) -> None:
+        """Remove all that is kept of a user."""
+
+
+class RedisGate:
+    """The gate in Redis or Valkey, shared by all workers; every step is one script and one round trip.
+
+    Raises, from every method:
+        RedisError: Redis is gone or cannot write. Nothing is lost: the same call may be made again.
+    """
+
+    def __init__(self, redis: Redis, prefix: str = "awaken", max_decisions: int = MAX_DECISIONS) -> None:
+        self.redis = redis
+        self.prefix = prefix
+        self.max_decisions = max_decisions
+
+    async def admit(self, asks: Sequence[Ask]) -> list[Admission]:
+        """Return the verdict on each ask, in order, in one round trip for all of them."""
+        if not asks:
+            return []
+        calls = [(self._keys(ask.user), self._arguments(ask)) for ask in asks]
+        return [cast("Admission", _text(reply)) for reply in await _ADMIT.run_many(self.redis, calls)]
+
+    async def claim(self, decision: str, user: str, channel: str) -> Claim:
+        """Take a delivery in hand and return how it stood before."""
+        return await self._claim(decision, user, channel, secrets.token_hex(8))
+
+    async def look(self, decision: str, user: str, channel: str) -> Claim:
+        """Return how a delivery stands, and leave it so."""
+        return await self._claim(decision, user, channel, "")
+
+    async def complete(self, outcome: Outcome) -> Outcome:
+        """End a claimed delivery and return the outcome that stands."""
+        text = orjson.dumps(msgspec.to_builtins(outcome))
+        field = f"{outcome.channel} {outcome.decision}"
+        return _read_outcome(await _COMPLETE.run(self.redis, self._keys(outcome.user)[2:], (field, text)))
+
+    async def finish(self, decision: str, user: str) -> None:
+        """Mark a decision as delivered on all its channels."""
+        await _FINISH.run(self.redis, self._keys(user)[2:], (f"* {decision}",))
+
+    async def forget(self, user: str) -> None:
+        """Remove all that is kept of a user."""
+        await self.redis.unlink(*self._keys(user))
+
+    async def _claim(self, decision: str, user: str, channel: str, token: str) -> Claim:
+        sends, _, deliveries = self._keys(user)
+        arguments = f"{channel} {decision}", token, KEPT_MS
+        reply = _text(await _CLAIM.run(self.redis, (sends, deliveries), arguments))
+        if reply.startswith("{"):
+            return Claim("done", _read_outcome(reply))
+        return Claim("fresh" if reply == "fresh" else "interrupted")
+
+    def _arguments(self, ask: Ask) -> tuple[str | int, ...]:
+        return ask.decision, ask.at, ask.cap_sends, ask.window_ms, KEPT_MS, self.max_decisions
+
+    def _keys(self, user: str) -> tuple[str, str, str]:
+        prefix = self.prefix
+        return key(prefix, user, "sends"), key(prefix, user, "capped"), key(prefix, user, "deliveries")
+
+
+def _text(reply: str | bytes) -> str:
+    return reply if isinstance(reply, str) else reply.decode()

@@ -1,0 +1,1 @@
+"""Bytes ⇄ values: input events, output messages, the changelog."""

@@ -1,0 +1,118 @@
+"""The output messages: declared once here, written as structured CloudEvents 1.0 (JSON).
+
+`encode` wraps a payload in the envelope; `Envelope[T]` is the same as a type, for subscribers in Python and for
+the schemas. `id` is deterministic, so a subscriber may deduplicate by it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+import orjson
+from msgspec import Struct
+
+T = TypeVar("T")
+Cause = Literal["event", "time", "threshold", "correction"]
+
+
+class Transition(Struct, frozen=True, rename={"from_": "from"}):
+    """A user's change from one value of a dimension to another. `seq` counts a user's transitions from 1."""
+
+    dimension: str
+    from_: str
+    to: str
+    cause: Cause
+    seq: int
+    at: int
+    rules: str
+    historic: bool
+    evidence: dict[str, int | float | str | None]
+
+
+class Verdict(Struct, frozen=True):
+    """What one rule of the policy chain said."""
+
+    rule: str
+    passed: bool
+    detail: str = ""
+
+
+class Decision(Struct, frozen=True):
+    """What was decided about one candidate push, and why. `at` is int ms UTC; channels are in order of sending."""
+
+    id: str
+    user: str
+    at: int
+    playbook: str
+    transition: str
+    action: Literal["send", "suppress"]
+    reason: str
+    channels: tuple[str, ...]
+    trace: tuple[Verdict, ...]
+
+
+class Outcome(Struct, frozen=True):
+    """What became of the delivery of one decision on one channel. `at` is int ms UTC by the deliverer's clock."""
+
+    decision: str
+    user: str
+    at: int
+    channel: str
+    outcome: Literal["delivered", "failed", "uncertain"]
+    attempts: int
+    detail: str = ""
+
+
+class Envelope(Struct, Generic[T], frozen=True):
+    """A CloudEvent in structured JSON; `time` is the payload's `at`, RFC 3339."""
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    data: T
+    specversion: Literal["1.0"] = "1.0"
+    datacontenttype: Literal["application/json"] = "application/json"
+
+
+def encode(payload: Transition | Decision | Outcome, source: str) -> bytes:
+    """Return the payload as the bytes of a CloudEvent."""
+    return envelope(*_head(payload), payload.at, source, msgspec.to_builtins(payload))
+
+
+def envelope(ident: str, kind: str, user: str, at: int, source: str, data: object) -> bytes:
+    """Return the bytes of a CloudEvent around `data`, which orjson can write; `at` is int ms UTC."""
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": ident,
+            "source": source,
+            "type": kind,
+            "subject": user,
+            "time": instant(at),
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+    )
+
+
+def instant(at: int) -> str:
+    """Return int ms UTC as RFC 3339 text with milliseconds."""
+    return datetime.fromtimestamp(at // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{at % 1000:03d}Z"
+
+
+def _head(payload: Transition | Decision | Outcome) -> tuple[str, str, str]:
+    match payload:
+        case Decision():
+            return payload.id, f"awaken.push.{payload.action}", payload.user
+        case Outcome():
+            return f"{payload.decision}/{payload.channel}", f"awaken.push.{payload.outcome}", payload.user
+    raise TypeError(f"{type(payload).__name__} is written by its own module")
+
+
+read_transition = msgspec.json.Decoder(Envelope[Transition]).decode
+read_decision = msgspec.json.Decoder(Envelope[Decision]).decode
+read_outcome = msgspec.json.Decoder(Envelope[Outcome]).decode

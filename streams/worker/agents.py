@@ -1,0 +1,145 @@
+"""The agents: three Faust agents, each of which takes chunks of its topics.
+
+    fold     clicks, orders, profiles  →  lifecycle-transitions, changelog, dead-letters
+    decide   lifecycle-transitions     →  push-decisions
+    deliver  push-decisions            →  inbox, webhook  →  push-outcomes
+
+The topics all have the same number of partitions, so a user's events, transitions, decisions and profile meet in
+one worker. Each agent only hands records and positions to the partition's ledger, which commits them together: a
+decision is recorded once, with the offset of the transition that it answers. A delivery reaches out of Kafka, where
+no transaction does: it goes by the recorded decision, and the gate remembers which were begun and which are done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+import faust
+from redis.exceptions import RedisError
+
+from streams import metrics
+from streams.push.decider import Decider
+from streams.push.deliverer import Deliverer
+from streams.wire.message import Decision, encode, read_decision, read_transition
+from streams.worker.app import Awaken
+from streams.worker.chunk import Chunk
+from streams.worker.partition import Partition
+
+T = TypeVar("T")
+Forget = Callable[[str], Awaitable[None]]
+log = logging.getLogger(__name__)
+RETRY_SECONDS = 0.5
+
+
+def add_agents(app: Awaken, decider: Decider, deliverer: Deliverer, forget: Sequence[Forget]) -> None:
+    """Give the app its agents; `forget` are told each user that was erased.
+
+    Without channels nothing is ever pushed, so nothing is decided either.
+    """
+    topics = app.settings.topics
+    agents: dict[str, tuple[Sequence[str], Callable[[Partition, Chunk], Awaitable[None]]]] = {
+        "fold": ((topics.clicks, topics.orders, topics.profiles), lambda p, c: _fold(p, c, forget)),
+        "decide": ((topics.lifecycle_transitions,), lambda p, c: _decide(p, c, decider)),
+        "deliver": ((topics.push_decisions,), lambda p, c: _deliver(p, c, deliverer)),
+    }
+    if not app.settings.push.channels:
+        agents = {"fold": agents["fold"]}
+    for name, (inputs, work) in agents.items():
+        source = app.topic(*inputs, key_serializer="raw", value_serializer="raw", allow_empty=True)
+        app.agent(source, name=name)(_agent(app, name, work))
+
+
+def _agent(
+    app: Awaken, name: str, work: Callable[[Partition, Chunk], Awaitable[None]]
+) -> Callable[[Any], Awaitable[None]]:
+    """Return an agent's body: each chunk to `work`, with the partition that it belongs to.
+
+    Faust would take an agent's exception for a reason to skip the chunk; here it ends the worker, and the chunk is
+    read again from the committed offsets.
+    """
+
+    async def agent(stream: faust.Stream[Chunk]) -> None:
+        async for chunk in stream:
+            partition = app.partitions.get(chunk.partition)
+            try:
+                if partition is not None and not partition.closing:
+                    await work(partition, chunk)
+            except Exception as error:
+                log.exception("%s[%d] from %d: could not be worked on", chunk.topic, chunk.partition, chunk.next_offset)
+                await app.crash(error)
+                raise
+            finally:
+                app.consumer.arrived(chunk)
+
+    agent.__name__ = name
+    return agent
+
+
+async def _fold(partition: Partition, chunk: Chunk, forget: Sequence[Forget]) -> None:
+    partition.receive(chunk)
+    partition.pump()
+    for user in partition.shard.take_erased():
+        await _patiently(partition, lambda user=user: asyncio.gather(*(f(user.decode()) for f in forget)))
+    await partition.relieve()
+
+
+async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
+    """Decide about each transition that is a playbook's trigger."""
+    transitions = [read_transition(r.value or b"") for r in chunk.records]
+    decisions = await _patiently(partition, lambda: decider.decide(transitions, partition.profile))
+    if decisions is None:
+        return
+    source = f"awaken/{partition.settings.group}"
+    rows = [(d.user.encode(), encode(d, source)) for d in decisions]
+    if rows:
+        partition.ledger.record(partition.settings.topics.push_decisions, rows)
+    partition.ledger.position(chunk.topic, chunk.next_offset)
+    for decision in decisions:
+        metrics.DECISIONS.labels(decision.playbook, decision.reason).inc()
+
+
+async def _deliver(partition: Partition, chunk: Chunk, deliverer: Deliverer) -> None:
+    """Deliver each decision to send, some at once; what a rebalance interrupts is the next owner's."""
+    records = iter(chunk.records)
+    while some := list(islice(records, partition.settings.push.deliveries_at_once)):
+        decisions = [read_decision(r.value or b"").data for r in some]
+        outcomes = await _patiently(partition, lambda sends=decisions: _deliver_all(partition, sends, deliverer))
+        if outcomes is None:
+            return
+        partition.ledger.record(
+            partition.settings.topics.push_outcomes,
+            [(o.user.encode(), encode(o, f"awaken/{partition.settings.group}")) for o in outcomes],
+        )
+        partition.ledger.position(chunk.topic, some[-1].offset + 1)
+        for outcome in outcomes:
+            metrics.DELIVERIES.labels(outcome.channel, outcome.outcome).inc()
+    partition.ledger.position(chunk.topic, chunk.next_offset)
+
+
+async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deliverer: Deliverer) -> list[Any]:
+    now = partition.wall_now()
+    sends = []
+    for decision in decisions:
+        if decision.action == "send":
+            profile = partition.profile(decision.user)
+            sends.append(deliverer.deliver(decision, profile.contacts if profile else {}, now))
+    return [outcome for outcomes in await asyncio.gather(*sends) for outcome in outcomes]
+
+
+async def _patiently(partition: Partition, attempt: Callable[[], Awaitable[T]]) -> T | None:
+    """Try until Redis answers; None if the partition is given up meanwhile. What waits is held, not lost."""
+    said = False
+    while not partition.closing:
+        try:
+            return await attempt()
+        except RedisError as error:
+            if not said:
+                log.warning("partition %d: pushes are held, Redis does not answer: %s", partition.number, error)
+                said = True
+            await asyncio.sleep(RETRY_SECONDS)
+    return None
+

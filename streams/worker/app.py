@@ -1,0 +1,215 @@
+"""The Faust app: membership, assignment and agents are Faust's; what a partition holds is opened and closed here.
+
+In the order of a rebalance:
+
+    revoked:   Faust stops the flow and waits for its agents; then each partition commits once more and lets go.
+               Its shard is kept warm: if the partition comes back, only the changelog's tail is read.
+    assigned:  each partition's ledger is opened (which fences the last owner), then its shard is read back from the
+               changelog; only then does Faust go on, finds nothing to recover, and seeks the inputs to the offsets
+               that the last owner committed in his last whole transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+from importlib.metadata import version
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from streams import metrics
+from streams.core.activity import CLASSES
+from streams.settings import Settings
+from streams.shard import Shard
+from streams.worker.ledger import Fenced, Ledger, PlainLedger, TransactionalLedger
+from streams.worker.partition import Partition, rules_of
+from streams.worker.recovery import recover
+from streams.worker.store import UserTable
+from streams.worker.transport import ChunkTransport
+
+PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}
+_found = {name: version(name) for name in PINNED}
+if _found != PINNED:
+    raise ImportError(f"Awaken works with {PINNED}, not {_found}: install it anew with pip")
+
+log = logging.getLogger(__name__)
+IDLE_COLLECTION_SECONDS = 60
+
+
+class Awaken(faust.App):
+    """A Faust app that holds partitions of users."""
+
+    settings: Settings
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        self.settings = settings
+        self.partitions: dict[int, Partition] = {}
+        self.recovered: dict[int, int] = {}
+        self.working = False  # the group has assigned, and the users are read back
+        self.rebalancing_since = time.monotonic()
+        self._warm: dict[int, tuple[Shard, int]] = {}
+        self._committers: dict[int, asyncio.Task[None]] = {}
+        super().__init__(settings.group, **faust_options(settings), **options)
+
+    @property
+    def changelog_topic(self) -> str:
+        """The changelog of the table of users."""
+        return f"{self.settings.group}-users-changelog"
+
+    def _create_directories(self) -> None:
+        """Make none: everything is in Kafka."""
+
+    def _new_transport(self) -> ChunkTransport:
+        return ChunkTransport(self.conf.broker_consumer, self)
+
+    def on_rebalance_start(self) -> None:
+        """Tell agents that are amid a long chunk to leave the rest of it to the next owner."""
+        self.working = False
+        self.rebalancing_since = time.monotonic()
+        for partition in self.partitions.values():
+            partition.closing = True
+        super().on_rebalance_start()
+
+    def on_rebalance_end(self) -> None:
+        """Note that work goes on."""
+        super().on_rebalance_end()
+        self.working = True
+        users = sum(len(p.shard.keys) for p in self.partitions.values())
+        log.info("working on %d partitions with %d users: %s", len(self.partitions), users, sorted(self.partitions))
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        await super()._on_partitions_revoked(revoked)
+        await self.close_partitions()
+
+    async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        try:
+            self.consumer.restart_reading()
+            topics = self.settings.topics
+            numbers = {tp.partition for tp in assigned if tp.topic in (topics.clicks, topics.orders)}
+            await self.close_partitions()
+            await asyncio.gather(*map(self._open, sorted(numbers)))
+            self._warm.clear()
+            self._show_partitions()
+        except Exception as error:  # noqa: BLE001 (whatever it is, a partition half open must not be worked on)
+            log.exception("could not open the assigned partitions")
+            await self.crash(error)
+            return
+        gc.collect()
+        gc.freeze()
+        await super()._on_partitions_assigned(assigned, generation_id)
+
+    async def _open(self, number: int) -> None:
+        """Take a partition over and read its users back."""
+        ledger = await self._open_ledger(number)
+        shard, position = self._warm.pop(number, None) or (Shard(rules_of(self.settings)), 0)
+        self.recovered[number] = await recover(shard, self.settings.kafka, self.changelog_topic, number, position)
+        partition = Partition(number, self.settings, shard, ledger, self.consumer)
+        self.partitions[number] = partition
+        self._committers[number] = asyncio.create_task(self._commit_regularly(partition))
+        log.info("partition %d: %d users, changelog read to %d", number, len(shard.keys), self.recovered[number])
+
+    async def _open_ledger(self, number: int) -> Ledger:
+        if self.settings.guarantee == "exactly-once":
+            return await TransactionalLedger.open(self.settings, number, self.changelog_topic)
+        return await PlainLedger.open(self.settings, number, self.changelog_topic, self.consumer.commit_plainly)
+
+    async def close_partitions(self) -> None:
+        """Commit each partition once more, let go of it, and keep its shard warm."""
+        await asyncio.gather(*map(self._close, list(self.partitions.values())))
+        self._show_partitions()
+
+    async def _close(self, partition: Partition) -> None:
+        partition.closing = True
+        self.partitions.pop(partition.number, None)
+        committer = self._committers.pop(partition.number, None)
+        if committer is not None:
+            await partition.settle(committer)
+        try:
+            await partition.commit()
+        except Fenced:
+            log.warning("partition %d was taken over by another worker; its users are read anew", partition.number)
+        except Exception as error:  # noqa: BLE001 (the next owner settles the transaction)
+            log.warning("partition %d: the last commit failed (%r); the next owner settles it", partition.number, error)
+        else:
+            reached = max(partition.ledger.changelog_position, self.recovered.get(partition.number, 0))
+            self._warm[partition.number] = partition.shard, reached
+        await partition.ledger.close()
+
+    async def _commit_regularly(self, partition: Partition) -> None:
+        """Fold what has become due and commit, every `commit_seconds`, for as long as the partition is held."""
+        try:
+            while not partition.closing:
+                await asyncio.sleep(self.settings.commit_seconds)
+                if self.working:
+                    partition.pump()
+                    self._pace(partition)
+                    await partition.commit()
+                    self._measure(partition)
+                    partition.worked_at = time.monotonic()
+        except Fenced:
+            log.warning("partition %d was taken over by another worker; waiting for the group", partition.number)
+            partition.closing = True
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 (nobody can know whether the commit happened: end, and learn it from the log)
+            log.exception("partition %d: the commit failed", partition.number)
+            await self.crash(error)
+
+    def _pace(self, partition: Partition) -> None:
+        """Pause the fetching of a topic whose events have waited long for another's, and go on when they are few."""
+        if self.rebalancing:
+            return
+        for topic in partition.topics:
+            tp, waiting = TP(topic, partition.number), partition.waiting(topic)
+            paused = tp in self.consumer._paused_partitions  # noqa: SLF001 (Faust offers no question)
+            if waiting > self.settings.buffer_events and not paused:
+                self.consumer.pause_partitions([tp])
+            elif waiting < self.settings.buffer_events // 2 and paused:
+                self.consumer.resume_partitions([tp])
+
+    def _measure(self, partition: Partition) -> None:
+        number = str(partition.number)
+        for topic in partition.topics:
+            lag = self.consumer.lag(topic, partition.number)
+            if lag is not None:
+                metrics.LAG.labels(topic, number).set(lag + partition.waiting(topic))
+        delay = max(partition.time_now() - partition.shard.watermark, 0) / 1000
+        metrics.WATERMARK.labels(number).set(delay)
+        for k, name in enumerate(CLASSES[1:], 1):
+            metrics.USERS.labels(name).set(sum(int(p.shard.population[k]) for p in self.partitions.values()))
+
+    def _show_partitions(self) -> None:
+        metrics.PARTITIONS.labels("held").set(len(self.partitions))
+
+
+def faust_options(settings: Settings) -> dict[str, Any]:
+    """Return how Faust is to be run; the reasons are those of the design's notes on Faust."""
+    embedded = settings.guarantee == "at-least-once"
+    return {
+        "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
+        "Table": UserTable,
+        "topic_partitions": settings.partitions,
+        "topic_allow_declare": False,  # topics are made by `awaken topics`
+        "topic_disable_leader": True,
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+        "broker_commit_interval": 1.0,  # only clears Faust's list of acks: the ledger commits
+        "recovery_consistency_check": False,  # the shard's own recovery has read past Faust's idea of the end
+        "stream_wait_empty": True,
+        "stream_recovery_delay": 0.0,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_group_instance_id": settings.instance or None,
+        "broker_session_timeout": 10.0 if embedded else 15.0,
+        "broker_heartbeat_interval": 1.0,
+        "broker_check_crcs": False,  # TCP and the broker check; a third of a fetch's cost
+        "worker_redirect_stdouts": False,
+        "web_host": settings.web_host,
+        "web_port": settings.web_port,
+        "web_bind": settings.web_host,
+        "web_tables_enabled": False,
+        "web_router_enabled": False,
+    }

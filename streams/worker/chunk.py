@@ -1,0 +1,16 @@
+"""A chunk: what one fetch brought of one partition, as one value."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from streams.wire.decode import Record
+
+
+class Chunk(NamedTuple):
+    """Records of one topic partition, in offset order, and where reading goes on after them."""
+
+    topic: str
+    partition: int
+    records: list[Record]
+    next_offset: int

@@ -1,0 +1,243 @@
+"""The ledger: what follows from the input, and how far the input was read, written as one.
+
+One partition has one ledger. Between two commits it gathers records (transitions, changed rows, decisions,
+outcomes, dead letters) and positions (the offset of each input after which reading goes on). A commit writes all
+of it in a single Kafka transaction:
+
+    begin → the records, in batches → the positions → commit
+
+so that a subscriber with read_committed, the changelog and the group's offsets can never tell different stories.
+After a crash at any moment the transaction has either happened, whole, or not at all; then the next owner reads
+the old positions and comes to the same records again.
+
+Who owns a partition is settled by the *transactional id*, `<group>-<partition>`. A worker that is given a partition
+starts a producer with that id before it reads anything. The broker then does two things for it: it settles the
+transaction that the last owner may have left open, and it refuses every later step of that owner ("fenced"). So it
+does not matter if the last owner is dead, slow, or stopped for an hour and believes that it still owns the
+partition: it cannot write. A fenced ledger stays fenced; its shard must be read anew.
+
+When a commit fails for any other reason, nobody here can know whether it happened. It is not tried again: the
+worker ends, and the next start learns from the log what was committed.
+
+`PlainLedger` serves brokers without transactions: outputs, then rows, then positions, each awaited before the next.
+A crash in between repeats outputs (same ids, same content); rows know which offsets were applied to them, so state
+does not count twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
+from aiokafka.structs import TopicPartition
+
+from streams import metrics
+from streams.settings import Settings
+
+BATCH_BYTES = 900_000
+NO_HEADERS: list[tuple[str, bytes | None]] = []
+Headers = list[tuple[str, bytes | None]]
+Keyed = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, Headers]
+"""A record to write: key, value, and headers if it has any."""
+Waiting = Mapping[str, Sequence[Keyed]]
+Positions = Mapping[TopicPartition, int]
+
+
+class Fenced(Exception):
+    """Another worker has taken this partition over; nothing more can be written for it."""
+
+
+class Ledger(Protocol):
+    """What a partition writes through."""
+
+    pending_bytes: int
+    changelog_position: int
+
+    def record(self, topic: str, records: Iterable[Keyed]) -> None:
+        """Let records (key, value) wait for the next commit."""
+
+    def position(self, topic: str, offset: int) -> None:
+        """Note that reading of the input `topic` goes on at `offset` once the next commit is done."""
+
+    async def commit(self, changelog: Sequence[Keyed]) -> bool:
+        """Write everything that waits, and the changed rows; say whether there was anything to write."""
+
+    async def close(self) -> None:
+        """Let go of the partition."""
+
+
+class Broken(Exception):
+    """An earlier commit failed, and nobody knows whether it happened: nothing may be written after it."""
+
+
+class Gathering(ABC):
+    """What both ledgers share: records and positions that wait, by topic."""
+
+    def __init__(self, partition: int, changelog_topic: str) -> None:
+        self.partition = partition
+        self.changelog_topic = changelog_topic
+        self.pending_bytes = 0
+        self.changelog_position = 0  # after the newest row that this ledger wrote
+        self._records: dict[str, list[Keyed]] = {}
+        self._positions: dict[TopicPartition, int] = {}
+        self._failure: Exception | None = None
+
+    def record(self, topic: str, records: Iterable[Keyed]) -> None:
+        """Let records (key, value) wait for the next commit."""
+        waiting = self._records.setdefault(topic, [])
+        before = len(waiting)
+        waiting.extend(records)
+        self.pending_bytes += sum(len(record[1] or b"") for record in waiting[before:])
+
+    def position(self, topic: str, offset: int) -> None:
+        """Note that reading of the input `topic` goes on at `offset` once the next commit is done."""
+        self._positions[TopicPartition(topic, self.partition)] = offset
+
+    async def commit(self, changelog: Sequence[Keyed]) -> bool:
+        """Write everything that waits, and the changed rows; say whether there was anything to write.
+
+        Raises:
+            Fenced: another worker owns the partition now.
+            Broken: an earlier commit failed.
+        """
+        if self._failure is not None:
+            raise self._failure
+        records, positions = self._records, self._positions
+        if not records and not positions:
+            return False
+        self._records, self._positions, self.pending_bytes = {}, {}, 0
+        started = time.perf_counter()
+        try:
+            await self._write_all(records, positions, changelog)
+        except (ProducerFenced, InvalidProducerEpoch) as error:
+            self._failure = Fenced(f"partition {self.partition}")
+            raise self._failure from error
+        except BaseException as error:
+            self._failure = Broken(f"partition {self.partition}: an earlier commit failed: {error!r}")
+            raise
+        metrics.COMMITS.observe(time.perf_counter() - started)
+        return True
+
+    @abstractmethod
+    async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Keyed]) -> None:
+        """Write a commit's records, rows and positions."""
+
+    async def _write(self, producer: AIOKafkaProducer, topics: Iterable[tuple[str, Iterable[Keyed]]]) -> None:
+        """Write records, by topic, and wait until the broker has them all."""
+        sent: list[Awaitable[Any]] = []
+        for topic, records in topics:
+            sent += await self._send(producer, topic, records)
+        if not sent:
+            return
+        # Every future is looked at, failed or not: asyncio would complain of an exception that nobody saw.
+        results = await asyncio.gather(*sent, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        rows = [r.offset for r in results if r.topic == self.changelog_topic]
+        self.changelog_position = max(rows, default=self.changelog_position)
+
+    async def _send(self, producer: AIOKafkaProducer, topic: str, records: Iterable[Keyed]) -> list[Awaitable[Any]]:
+        """Hand records to the producer in batches; return what to await for their acknowledgement."""
+        sent: list[Awaitable[Any]] = []
+        batch, count = producer.create_batch(), 0
+        for record in records:
+            if not _append(batch, *record):
+                sent.append(await producer.send_batch(batch, topic, partition=self.partition))
+                batch = producer.create_batch()
+                if not _append(batch, *record):
+                    raise ValueError(f"{topic}: a record of {len(record[1] or b'')} bytes fits in no batch")
+            count += 1
+        if batch.record_count():
+            sent.append(await producer.send_batch(batch, topic, partition=self.partition))
+        metrics.COMMITTED.labels(topic).inc(count)
+        return sent
+
+
+class TransactionalLedger(Gathering):
+    """Exactly once: one transaction a commit."""
+
+    def __init__(self, producer: AIOKafkaProducer, group: str, partition: int, changelog_topic: str) -> None:
+        super().__init__(partition, changelog_topic)
+        self._producer = producer
+        self._group = group
+
+    @classmethod
+    async def open(cls, settings: Settings, partition: int, changelog_topic: str) -> TransactionalLedger:
+        """Take the partition over: settle what its last owner left open, and fence him."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka.split(","),
+            transactional_id=f"{settings.group}-{partition}",
+            max_batch_size=BATCH_BYTES,
+            retry_backoff_ms=10,
+        )
+        await producer.start()
+        return cls(producer, settings.group, partition, changelog_topic)
+
+    async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Keyed]) -> None:
+        await self._producer.begin_transaction()
+        await self._write(self._producer, ((self.changelog_topic, changelog), *records.items()))
+        if positions:
+            await self._producer.send_offsets_to_transaction(positions, self._group)
+        await self._producer.commit_transaction()
+
+    async def close(self) -> None:
+        """Stop the producer; what waits is not written."""
+        await _stop(self._producer)
+
+
+class PlainLedger(Gathering):
+    """At least once: outputs, then rows, then positions, each awaited before the next."""
+
+    def __init__(
+        self,
+        producer: AIOKafkaProducer,
+        partition: int,
+        changelog_topic: str,
+        commit_positions: Callable[[Positions], Awaitable[object]],
+    ) -> None:
+        super().__init__(partition, changelog_topic)
+        self._producer = producer
+        self._commit_positions = commit_positions
+
+    @classmethod
+    async def open(
+        cls,
+        settings: Settings,
+        partition: int,
+        changelog_topic: str,
+        commit_positions: Callable[[Positions], Awaitable[object]],
+    ) -> PlainLedger:
+        """Connect a producer; `commit_positions` writes the group's offsets."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.kafka.split(","), acks="all", max_batch_size=BATCH_BYTES
+        )
+        await producer.start()
+        return cls(producer, partition, changelog_topic, commit_positions)
+
+    async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Keyed]) -> None:
+        await self._write(self._producer, records.items())
+        await self._write(self._producer, [(self.changelog_topic, changelog)])
+        if positions:
+            await self._commit_positions(positions)
+
+    async def close(self) -> None:
+        """Stop the producer; what waits is not written."""
+        await _stop(self._producer)
+
+
+def _append(batch: Any, key: bytes | None, value: bytes | None, headers: Headers = NO_HEADERS) -> bool:
+    return batch.append(timestamp=None, key=key, value=value, headers=headers) is not None
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Stop a producer that may be fenced or without its broker: letting go must not fail."""
+    try:
+        await asyncio.wait_for(producer.stop(), 10)
+    except Exception:  # noqa: BLE001
+        producer._closed = True  # noqa: SLF001 (it would warn of itself at collection)

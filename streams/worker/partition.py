@@ -1,0 +1,217 @@
+"""What a worker holds for one partition: its shard, its merge and its ledger, and the way of the data through them.
+
+    receive: decode → intern → wait in the merge
+    pump:    merge → fold → advance → transitions into the ledger
+    commit:  transitions, changed rows and positions in one transaction
+
+`receive` and `pump` never await, so they cannot be cut in two: between any two awaits, shard, merge and ledger agree.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from streams import metrics
+from streams.core.activity import CLASSES, Rules
+from streams.core.row import CAUSES, CLICKS, NEVER, ORDERS, SOURCES
+from streams.merge import Merge
+from streams.settings import DAY, Settings
+from streams.shard import Shard, is_blank
+from streams.wire.changelog import encode_rows
+from streams.wire.decode import Bad, decode, read_profile
+from streams.wire.event import Profile
+from streams.wire.transition import DIMENSION, encode_moves
+from streams.worker.chunk import Chunk
+from streams.worker.ledger import Keyed, Ledger
+
+MOST_PENDING_BYTES = 32 << 20
+HOUR = 3_600_000
+
+
+class Reader(Protocol):
+    """What a partition must know of the consumer."""
+
+    def read_to_end(self, topic: str, partition: int) -> int | None:
+        """Return when the broker last said that there is no more (int ms UTC); None while there is."""
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Return the settings' thresholds as the core takes them: int ms, NEVER for off."""
+    days = (settings.activity.new_days, settings.activity.dormant_days, settings.activity.churned_days)
+    return Rules(*(round(d * DAY) if d else NEVER for d in days))
+
+
+def wall_clock() -> int:
+    """Return the time of this machine, int ms UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class Partition:
+    """One partition at work."""
+
+    def __init__(
+        self, number: int, settings: Settings, shard: Shard, ledger: Ledger, reader: Reader,
+        now: Callable[[], int] = wall_clock,
+    ) -> None:  # fmt: skip
+        self.number = number
+        self.settings = settings
+        self.shard = shard
+        self.ledger = ledger
+        self.merge = Merge()
+        self.closing = False
+        self.worked_at = time.monotonic()
+        self._reader = reader
+        self._now = now
+        topics = settings.topics
+        self.topics = (topics.clicks, topics.orders, topics.profiles)
+        self._received: list[int | None] = [None] * len(SOURCES)
+        self._newest = [0] * len(SOURCES)
+        self._payloads: dict[int, bytes | None] = {}
+        self._bad: list[tuple[int, Bad]] = []
+        self._source_name = f"awaken/{settings.group}"
+        self._committing = asyncio.Lock()
+
+    def receive(self, chunk: Chunk) -> None:
+        """Decode a chunk and let its events wait for their turn."""
+        source = self.topics.index(chunk.topic)
+        latest_at = self._now() + round(self.settings.max_ahead_seconds * 1000)
+        decoded = decode(source, chunk.records, latest_at, self.settings.minor_units)
+        decoded.events["row"] = self.shard.intern(decoded.keys)
+        self.merge.add(source, decoded.events)
+        self._payloads.update(decoded.payloads)
+        self._bad += [(source, bad) for bad in decoded.bad]
+        self._received[source] = chunk.next_offset
+
+    def pump(self) -> None:
+        """Fold the events whose turn has come, and let time pass as far as it may."""
+        ends = [self._reader.read_to_end(topic, self.number) for topic in self.topics]
+        events = self.merge.take([end is not None for end in ends])
+        moves = []
+        if len(events):
+            self._count(events)
+            moves.append(self.shard.fold(events, self._payloads))
+        moves.append(self.shard.advance(self._watermark(ends)))
+        self._emit(np.concatenate(moves) if len(moves) > 1 else moves[0])
+
+    def waiting(self, topic: str) -> int:
+        """Return how many events of a topic wait for another topic."""
+        return self.merge.waiting(self.topics.index(topic))
+
+    async def relieve(self) -> None:
+        """Wait until what is pending fits in memory again."""
+        while self.ledger.pending_bytes > MOST_PENDING_BYTES and not self.closing:
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Write what follows from the events folded so far, with their positions."""
+        async with self._committing:
+            self._take_positions()
+            if await self.ledger.commit(self._changed()):
+                metrics.LAST_COMMIT.set(time.time())
+
+    async def settle(self, committer: asyncio.Task[None]) -> None:
+        """End the task that commits regularly, not amid a commit."""
+        async with self._committing:
+            committer.cancel()
+        await asyncio.gather(committer, return_exceptions=True)
+
+    def profile(self, user: str) -> Profile | None:
+        """Return what is known of a user."""
+        payload = self.shard.profile(user.encode())
+        return None if payload is None else read_profile(payload)
+
+    def time_now(self) -> int:
+        """Return the present, int ms UTC: the wall clock, or the newest event where time is the events' own."""
+        return self._now() if self.settings.clock == "wall" else self.shard.newest
+
+    def wall_now(self) -> int:
+        """Return the wall clock, int ms UTC."""
+        return self._now()
+
+    def _watermark(self, ends: list[int | None]) -> int:
+        """Return the time up to which absence may be decided (DESIGN §4).
+
+        A topic that still has records to read vouches for nothing beyond what was read of it; one that is read to
+        its end vouches for the time at which the broker said so.
+        """
+        lateness = round(self.settings.lateness_seconds * 1000)
+        if self.settings.clock == "event":
+            return self.shard.newest - lateness
+        frontiers = [max(self._newest[s], ends[s] or 0) for s in (CLICKS, ORDERS)]
+        return min(frontiers) - lateness
+
+    def _count(self, events: np.ndarray) -> None:
+        if not metrics.FIRST_EVENT._value.get():  # noqa: SLF001 (a gauge has no public getter)
+            metrics.FIRST_EVENT.set(time.time())
+        for source, topic in enumerate(self.topics):
+            at = events["at"][events["source"] == source]
+            if len(at):
+                metrics.EVENTS.labels(topic).inc(len(at))
+                self._newest[source] = max(self._newest[source], int(at.max()))
+
+    def _emit(self, moves: np.ndarray) -> None:
+        """Hand the moves (MOVE[n]) to the ledger as transitions."""
+        if not len(moves):
+            return
+        historic_before = self._now() - round(self.settings.historic_hours * HOUR)
+        if self.settings.clock == "event":
+            historic_before = 0  # history that is played is the present
+        rows = encode_moves(moves, self.shard.keys, self.shard.rules, self._source_name, historic_before)
+        self.ledger.record(self.settings.topics.lifecycle_transitions, rows)
+        kinds = moves["to"].astype(int) * len(CAUSES) + moves["cause"]
+        for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True):
+            to, cause = divmod(int(kind), len(CAUSES))
+            metrics.TRANSITIONS.labels(DIMENSION, CLASSES[to], CAUSES[cause]).inc(int(count))
+
+    def _take_positions(self) -> None:
+        """Tell the ledger how far each topic is folded, and what was bad up to there."""
+        for source, received in enumerate(self._received):
+            if received is not None:
+                first = self.merge.first_offset(source)
+                self.ledger.position(self.topics[source], received if first is None else first)
+                if first is None:
+                    self._received[source] = None
+        self._release_bad()
+
+    def _release_bad(self) -> None:
+        """Send the bad records that stand before the positions to the dead letters."""
+        waiting = {source: self.merge.first_offset(source) for source in range(len(SOURCES))}
+        due, later = [], []
+        for source, bad in self._bad:
+            first = waiting[source]
+            (due if first is None or bad.record.offset < first else later).append((source, bad))
+        self._bad = later
+        for source, bad in due:
+            metrics.DEAD_LETTERS.labels(self.topics[source], bad.reason).inc()
+        if due:
+            self.ledger.record(self.settings.topics.dead_letters, [self._dead_letter(s, b) for s, b in due])
+
+    def _dead_letter(self, source: int, bad: Bad) -> Keyed:
+        """Return the bad record whole, with where it stood and why it is here in its headers."""
+        record = bad.record
+        said = {
+            "awaken-reason": bad.reason,
+            "awaken-detail": bad.detail,
+            "awaken-topic": self.topics[source],
+            "awaken-partition": str(self.number),
+            "awaken-offset": str(record.offset),
+            "awaken-timestamp": str(record.timestamp),
+        }
+        headers = [*record.headers, *((name, text.encode()) for name, text in said.items())]
+        return record.key, record.value, headers
+
+    def _changed(self) -> list[Keyed]:
+        keys, rows, profiles = self.shard.take_changed()
+        if not keys:
+            return []
+        blank = is_blank(rows)
+        values: list[bytes | None] = list(encode_rows(rows, profiles))
+        for k in np.flatnonzero(blank).tolist():
+            values[k] = None
+        return list(zip(keys, values, strict=True))
+

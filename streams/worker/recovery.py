@@ -1,0 +1,74 @@
+"""Recovery: a shard read back from its changelog partition, before Faust thinks of any recovery of its own.
+
+The changelog is read read_committed, by fetches, until the reader's *position* has reached the end that the broker
+reports with its fetches. Not until a record with the last offset has come: transaction markers take offsets too,
+and the last record's offset may never reach the end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+
+from streams import metrics
+from streams.shard import Shard
+from streams.wire.changelog import decode_rows
+
+POLL_MS = 200
+
+
+async def recover(shard: Shard, kafka: str, topic: str, partition: int, position: int = 0) -> int:
+    """Read the changelog from `position` to its end into the shard; return the position reached.
+
+    A shard that was kept since it reached `position` needs the tail only.
+    """
+    tp = TopicPartition(topic, partition)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka.split(","),
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        fetch_max_wait_ms=20,
+        max_partition_fetch_bytes=8 << 20,
+    )
+    await consumer.start()
+    try:
+        consumer.assign([tp])
+        if position:
+            consumer.seek(tp, position)
+        while not await read_to_end(consumer, tp):
+            for records in (await consumer.getmany(tp, timeout_ms=POLL_MS)).values():
+                _restore(shard, records)
+        reached: int = await consumer.position(tp)
+    finally:
+        await consumer.stop()
+    shard.settle()
+    return reached
+
+
+async def read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition) -> bool:
+    """Say whether the position has reached the end that the last fetch reported."""
+    end = consumer.last_stable_offset(tp)
+    return end is not None and end >= 0 and await consumer.position(tp) >= end
+
+
+def _restore(shard: Shard, records: list[Any]) -> None:
+    """Put a fetch's rows in place; a tombstone blanks its user's row."""
+    start = 0
+    for k, record in enumerate(records):
+        if record.value is None:
+            _put(shard, records[start:k])
+            shard.erase(int(shard.intern([record.key])[0]))
+            start = k + 1
+    _put(shard, records[start:])
+
+
+def _put(shard: Shard, records: list[Any]) -> None:
+    if records:
+        rows, profiles = decode_rows([r.value for r in records])
+        shard.restore([r.key for r in records], rows, profiles)
+        metrics.RECOVERED.inc(len(records))
+
+

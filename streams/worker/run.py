@@ -1,0 +1,86 @@
+"""Putting a worker together, and running it until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+
+import faust
+from redis.asyncio import Redis
+
+from streams.push.channels import Channel
+from streams.push.channels.inbox import Inbox
+from streams.push.decider import Decider
+from streams.push.deliverer import Deliverer, close_channels, open_channels
+from streams.push.gate import RedisGate
+from streams.settings import Settings
+from streams.worker.agents import add_agents
+from streams.worker.app import Awaken
+from streams.worker.health import add_pages
+
+TABLE = "users"
+CRASHED = 70
+"""Exit code after an error from which only a new start recovers (EX_SOFTWARE)."""
+
+
+def build(settings: Settings) -> Awaken:
+    """Return the worker's Faust app: table, agents, pages."""
+    app = Awaken(settings)
+    app.Table(TABLE, partitions=settings.partitions)
+    redis = Redis.from_url(settings.redis, socket_timeout=5, socket_connect_timeout=5)
+    gate = RedisGate(redis)
+    channels = open_channels(settings, redis)
+    deliverer = Deliverer(settings, gate, channels)
+    add_agents(app, Decider(settings, gate), deliverer, (gate.forget, Inbox(redis).forget))
+    add_pages(app)
+    app.on_before_shutdown.connect(_closing(channels, redis), weak=False)
+    return app
+
+
+def run(settings: Settings) -> int:
+    """Run a worker until SIGTERM or SIGINT; return the exit code."""
+    app = build(settings)
+    worker = faust.Worker(
+        app,
+        loglevel=settings.log_level.upper(),
+        quiet=True,
+        stdout=sys.stderr,
+        redirect_stdouts=False,
+        logging_config=logging_config(settings),
+    )
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    except Exception:
+        logging.getLogger(__name__).exception("the worker ended by an error")
+        return CRASHED
+    return CRASHED if app.crashed else 0
+
+
+def logging_config(settings: Settings) -> dict[str, object]:
+    """Return the logging of a worker: one line an event, to stderr."""
+    level = settings.log_level.upper()
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+        "root": {"handlers": ["stderr"], "level": "WARNING"},
+        "loggers": {
+            "streams": {"level": level},
+            "faust": {"level": "DEBUG" if level == "DEBUG" else "WARNING"},
+            "mode": {"level": "DEBUG" if level == "DEBUG" else "WARNING"},
+        },
+    }
+
+
+def _closing(channels: Mapping[str, Channel], redis: Redis) -> object:
+    async def close(app: Awaken, **_: object) -> None:
+        await app.close_partitions()
+        await close_channels(channels)
+        await redis.aclose()
+        logging.getLogger(__name__).info("stopped")
+
+    return close

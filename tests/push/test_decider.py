@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from streams.push.decider import Decider
+from streams.push.memory import MemoryGate
+from streams.settings import DAY, Push, Settings
+from streams.wire.event import Profile
+from streams.wire.message import Envelope, Transition
+
+AT = 1_700_000_000_000
+
+
+class Asked(MemoryGate):
+    """Keeps what it was asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    async def admit(self, asks):
+        self.batches.append([ask.decision for ask in asks])
+        return await super().admit(asks)
+
+
+def dormant(user, at=AT, *, historic=False, to="dormant", seq=1):
+    data = Transition("activity", "active", to, "time", seq, at, "1", historic, {})
+    return Envelope(f"{user}:{at}", "awaken", f"awaken.activity.{to}", user, "", data)
+
+
+def known(user):
+    if user.startswith("stranger"):
+        return None
+    return Profile(user, AT, contacts={"inbox": user}, consent={"inbox": True})
+
+
+def decide(decider, transitions, now=None):
+    return asyncio.run(decider.decide(transitions, known, now))
+
+
+def reasons(decisions):
+    return [decision.reason for decision in decisions]
+
+
+def test_every_candidate_ends_in_one_decision_in_order_and_the_gate_is_asked_once():
+    gate = Asked()
+    batch = [
+        dormant("a"),
+        dormant("b", to="churned"),
+        dormant("stranger"),
+        dormant("c", historic=True),
+        dormant("d"),
+    ]
+    decisions = decide(Decider(Settings(), gate), batch)
+    assert [(d.user, d.reason) for d in decisions] == [
+        ("a", "sent"),
+        ("stranger", "no_consent"),
+        ("c", "historic"),
+        ("d", "sent"),
+    ]
+    assert gate.batches == [[f"reactivation:a:{AT}", f"reactivation:d:{AT}"]]
+
+
+def test_a_batch_without_candidates_does_not_trouble_the_gate():
+    gate = Asked()
+    assert decide(Decider(Settings(), gate), [dormant("a", to="active")]) == []
+    assert decide(Decider(Settings(), gate), []) == []
+    assert gate.batches == []
+
+
+def test_a_decision_bears_the_time_of_its_transition():
+    (decision,) = decide(Decider(Settings(), MemoryGate()), [dormant("a", AT + 5)], now=AT + DAY)
+    assert decision.at == AT + 5
+
+
+def test_the_cap_counts_in_event_time_whatever_the_chunking():
+    push = Push(cap_sends=2, cap_days=7)
+    days = [0, 1, 2, 6.999, 7, 8, 8.5]
+    batch = [dormant("a", AT + round(day * DAY)) for day in days]
+    expected = ["sent", "sent", "capped", "capped", "sent", "sent", "capped"]
+    whole, single = Decider(Settings(push=push), MemoryGate()), Decider(Settings(push=push), MemoryGate())
+    assert reasons(decide(whole, batch)) == expected
+    assert [decide(single, [transition])[0].reason for transition in batch] == expected
+
+
+def test_a_cap_of_zero_sends_nothing():
+    decider = Decider(Settings(push=Push(cap_sends=0)), MemoryGate())
+    assert reasons(decide(decider, [dormant("a"), dormant("b")])) == ["capped", "capped"]
+
+
+def test_deciding_again_after_a_crash_gives_the_same_decisions_and_counts_nothing_twice():
+    gate, settings = MemoryGate(), Settings(push=Push(cap_sends=2))
+    batch = [dormant("a", AT + hour) for hour in range(4)]
+    first = decide(Decider(settings, gate), batch)
+    assert reasons(first) == ["sent", "sent", "capped", "capped"]
+    assert decide(Decider(settings, gate), batch) == first
+
+
+def test_one_transition_twice_in_a_batch_is_one_decision():
+    assert reasons(decide(Decider(Settings(), MemoryGate()), [dormant("a"), dormant("a")])) == ["sent"]
+
+
+def test_what_was_delivered_is_not_sent_again():
+    gate = MemoryGate()
+    (decision,) = decide(Decider(Settings(), gate), [dormant("a")])
+    asyncio.run(gate.claim(decision.id, "a", "inbox"))
+    asyncio.run(gate.finish(decision.id, "a"))
+    (again,) = decide(Decider(Settings(), gate), [dormant("a")])
+    assert (again.id, again.action, again.reason) == (decision.id, "suppress", "already_sent")
+
+
+def test_with_a_clock_old_transitions_are_historic_though_nobody_marked_them():
+    decider = Decider(Settings(historic_hours=72), MemoryGate())
+    batch = [dormant("a"), dormant("b", AT + 1)]
+    assert reasons(decide(decider, batch, now=AT + 3 * DAY + 1)) == ["historic", "sent"]
+
+
+def test_without_a_clock_only_the_mark_counts():
+    assert reasons(decide(Decider(Settings(), MemoryGate()), [dormant("a", 1)])) == ["sent"]
+
+
+def test_a_gate_out_of_reach_decides_nothing():
+    class Gone(MemoryGate):
+        async def admit(self, asks):
+            raise RedisConnectionError
+
+    with pytest.raises(RedisConnectionError):
+        decide(Decider(Settings(), Gone()), [dormant("stranger"), dormant("a")])

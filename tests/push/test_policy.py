@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from streams.push.playbook import Candidate
+from streams.push.policy import CHAIN, Case, addresses, configured, decide
+from streams.settings import Push
+from streams.wire.event import Profile
+from streams.wire.message import Verdict
+
+AT = 1_700_000_000_000
+HOOK = "http://receiver.example/push"
+ADDRESSES = {"inbox": "u1", "webhook": "w1"}
+CANDIDATE = Candidate("reactivation:t1", "u1", AT, "reactivation", "t1", historic=False)
+PROFILE = Profile("u1", AT, contacts=ADDRESSES, consent={"inbox": True, "webhook": True})
+GOOD = Case(CANDIDATE, PROFILE, Push(webhook_url=HOOK), admission="admitted")
+
+# What makes each rule refuse, whatever the others say; in the chain's order.
+FLAWS = {
+    "historic": lambda case: replace(case, candidate=replace(case.candidate, historic=True)),
+    "no_consent": lambda case: replace(case, profile=replace(case.profile, consent={"inbox": False})),
+    "not_contactable": lambda case: replace(case, profile=replace(case.profile, contacts={"inbox": ""})),
+    "already_sent": lambda case: replace(case, admission="already_sent"),
+    "capped": lambda case: replace(case, admission="capped"),
+}
+
+
+def test_what_nothing_stops_is_sent_on_every_channel_with_the_whole_trace():
+    decision = decide(GOOD)
+    assert (decision.id, decision.user, decision.at) == ("reactivation:t1", "u1", AT)
+    assert (decision.playbook, decision.transition) == ("reactivation", "t1")
+    assert (decision.action, decision.reason) == ("send", "sent")
+    assert decision.channels == ("inbox", "webhook")
+    assert [verdict.rule for verdict in decision.trace] == [
+        "historic",
+        "consent",
+        "contactable",
+        "already_sent",
+        "frequency_cap",
+    ]
+    assert all(verdict.passed for verdict in decision.trace)
+
+
+@pytest.mark.parametrize("reason", FLAWS)
+def test_each_rule_refuses_with_its_reason_and_ends_the_trace(reason):
+    decision = decide(FLAWS[reason](GOOD))
+    assert (decision.action, decision.reason, decision.channels) == ("suppress", reason, ())
+    assert [verdict.passed for verdict in decision.trace] == [True] * (len(decision.trace) - 1) + [False]
+    assert CHAIN[len(decision.trace) - 1].reason == reason
+
+
+def test_the_declared_order_is_the_order():
+    assert [rule.reason for rule in CHAIN] == list(FLAWS)
+
+
+@pytest.mark.parametrize(("first", "second"), list(zip(list(FLAWS)[:3], list(FLAWS)[1:4], strict=True)))
+def test_of_two_flaws_the_earlier_rule_decides(first, second):
+    assert decide(FLAWS[first](FLAWS[second](GOOD))).reason == first
+    assert decide(FLAWS[second](FLAWS[first](GOOD))).reason == first
+
+
+def test_the_gate_is_needed_only_by_those_that_pass_the_pure_rules():
+    unasked = replace(GOOD, admission=None)
+    assert decide(unasked) is None
+    for reason in list(FLAWS)[:3]:
+        assert decide(FLAWS[reason](unasked)).reason == reason
+
+
+def test_nothing_known_of_the_user_is_no_consent():
+    decision = decide(replace(GOOD, profile=None))
+    assert decision.reason == "no_consent"
+    assert decision.trace[-1] == Verdict("consent", passed=False, detail="no profile")
+
+
+def test_silence_is_not_consent():
+    assert decide(replace(GOOD, profile=replace(PROFILE, consent={}))).reason == "no_consent"
+
+
+def test_only_what_is_allowed_and_has_an_address_is_used():
+    allowed_webhook = replace(PROFILE, consent={"webhook": True})
+    assert decide(replace(GOOD, profile=allowed_webhook)).channels == ("webhook",)
+    no_inbox = replace(PROFILE, contacts={"inbox": "  ", "webhook": "w1"})
+    assert decide(replace(GOOD, profile=no_inbox)).channels == ("webhook",)
+
+
+def test_consent_for_one_channel_and_an_address_on_another_is_not_contactable():
+    crossed = replace(PROFILE, consent={"inbox": True}, contacts={"webhook": "w1"})
+    decision = decide(replace(GOOD, profile=crossed))
+    assert decision.reason == "not_contactable"
+    assert decision.trace[-1].detail == "no address on inbox"
+
+
+def test_too_old_is_historic_and_the_bound_itself_is_not():
+    assert decide(replace(GOOD, oldest=AT + 1)).reason == "historic"
+    assert decide(replace(GOOD, oldest=AT)).reason == "sent"
+
+
+def test_the_webhook_counts_only_with_a_url():
+    assert configured(Push()) == ("inbox",)
+    assert configured(Push(channels=("webhook", "inbox", "webhook"), webhook_url=HOOK)) == (
+        "webhook",
+        "inbox",
+    )
+    assert (
+        decide(replace(GOOD, push=Push(), profile=replace(PROFILE, consent={"webhook": True}))).reason
+        == "no_consent"
+    )
+
+
+def test_the_channels_stand_in_the_order_of_the_settings():
+    push = Push(channels=("webhook", "inbox"), webhook_url=HOOK)
+    assert decide(replace(GOOD, push=push)).channels == ("webhook", "inbox")
+
+
+def test_no_trace_holds_an_address():
+    secretive = replace(PROFILE, contacts={"inbox": "SECRET", "webhook": "SECRET"})
+    for flaw in [lambda case: case, *FLAWS.values()]:
+        assert "SECRET" not in repr(decide(flaw(replace(GOOD, profile=secretive))))
+
+
+def test_addresses_are_those_that_may_be_used_now():
+    assert addresses(None, GOOD.push) == {}
+    assert addresses(PROFILE, GOOD.push) == ADDRESSES
+    assert addresses(PROFILE, Push()) == {"inbox": "u1"}
+    assert addresses(replace(PROFILE, consent={"webhook": True}), GOOD.push) == {"webhook": "w1"}
