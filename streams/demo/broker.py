@@ -2,10 +2,10 @@
 
 It has no transactions that aiokafka could use, so `guarantee = "at-least-once"` is for it. What else to know
 (measured with Tansu 0.6.0): asked for the latest offset it answers the base offset of the last batch plus
-one, so the true end is the high watermark of a fetch; idempotent producers are refused; a topic cannot be given
-more partitions; a producer to a missing topic creates it; a fetch that waits looks for new records only after
-half its `max_wait`; a group's first member waits 3 s for others. It keeps all records, however old, until it
-ends.
+one, so the true end is the high watermark of a fetch; idempotent producers are refused; a topic cannot be
+given more partitions; a producer to a missing topic creates it; a fetch that waits looks for new records only
+after half its `max_wait`; a group's first member waits 3 s for others. It keeps all records, however old,
+until it ends.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from streams.ops.admin import cluster_id
-from streams.ops.child import Child, ServerFailed, free_port, listens
+from streams.ops.child import Child, ServerFailed, free_port
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,8 +61,19 @@ class EmbeddedBroker:
         if self._child is not None:
             self._child.close()
 
+    @property
+    def pid(self) -> int:
+        """The server's process id.
+
+        Raises:
+            ServerFailed: it is not started.
+        """
+        if self._child is None:
+            raise ServerFailed("the embedded broker is not started: use it in a `with` statement")
+        return self._child.pid
+
     def _answers(self) -> bool:
-        return listens(self.port) and cluster_id(self.bootstrap, 1) == self._cluster
+        return cluster_id(self.bootstrap, 1) == self._cluster
 
 
 def binary() -> str:

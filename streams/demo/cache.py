@@ -57,11 +57,22 @@ class EmbeddedRedis:
         if self._child is not None:
             self._child.close()
 
+    @property
+    def pid(self) -> int:
+        """The server's process id.
+
+        Raises:
+            ServerFailed: it is not started.
+        """
+        if self._child is None:
+            raise ServerFailed("the embedded Redis is not started: use it in a `with` statement")
+        return self._child.pid
+
     def _answers(self) -> bool:
         """Return whether our own process answers, not another that took the port first."""
         client = redis.Redis.from_url(self.url, socket_timeout=1, socket_connect_timeout=1)
         try:
-            return self._child is not None and client.info("server")["process_id"] == self._child.pid
+            return bool(client.info("server")["process_id"] == self.pid)
         except redis.RedisError:
             return False
         finally:

@@ -41,7 +41,8 @@ class History:
         self.last_at = int(self.journey.at[-1])
         self.households = len(np.unique(self.journey.household))
         self._products = [
-            f',"category":{orjson.dumps(name).decode()}}}' if name else "}" for name in self.journey.categories
+            f',"category":{orjson.dumps(name).decode()}}}' if name else "}"
+            for name in self.journey.categories
         ]
 
     def events(self, start: int | None = None) -> Iterator[Event]:

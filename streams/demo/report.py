@@ -12,8 +12,12 @@ from streams.demo.tally import CLASSES, Tally
 from streams.wire.message import instant
 
 
-def summarise(tally: Tally, now: float, speed: float) -> dict[str, Any]:
-    """Return the summary as JSON types; `now` is the tally's clock, `speed` in ms of event time per second."""
+def summarise(tally: Tally, seconds: float, speed: float, *, drained: bool) -> dict[str, Any]:
+    """Return the summary as JSON types.
+
+    `seconds` is how long events were played, `speed` in ms of event time per second; `drained` tells whether
+    everything that follows from them was waited for.
+    """
     latency = tally.latency
     return {
         "events": {topic: rate.total for topic, rate in tally.events.items()},
@@ -23,8 +27,10 @@ def summarise(tally: Tally, now: float, speed: float) -> dict[str, Any]:
         "latency_ms": {"p50": latency.overall(0.5), "p99": latency.overall(0.99), "count": latency.count},
         "dead_letters": tally.dead_letters,
         "deliveries": {f"{channel}/{outcome}": n for (channel, outcome), n in sorted(tally.outcomes.items())},
+        "webhook_received": tally.received,
         "users": {name: tally.users[name] for name in CLASSES},
-        "seconds": round(now - tally.began, 3),
+        "seconds": round(seconds, 3),
+        "drained": drained,
         "speed": describe_speed(speed),
         "first_event": None if tally.first_at is None else instant(tally.first_at),
         "last_event": None if tally.at is None else instant(tally.at),
@@ -34,3 +40,24 @@ def summarise(tally: Tally, now: float, speed: float) -> dict[str, Any]:
 def write(summary: dict[str, Any], file: Path) -> None:
     """Write the summary into a file as JSON."""
     file.write_bytes(orjson.dumps(summary, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def tell(summary: dict[str, Any]) -> str:
+    """Return the summary in a few plain lines."""
+    latency, seconds = summary["latency_ms"], summary["seconds"]
+    played = sum(summary["events"].values())
+    moves = summary["transitions"]
+    came = {to: sum(n for move, n in moves.items() if move.endswith(f">{to}")) for to in CLASSES}
+    lines = [
+        f"played {played:,} events in {seconds:,.0f} s ({played / max(seconds, 1e-9):,.0f}/s), "
+        f"{summary['first_event']} to {summary['last_event']}",
+        f"{sum(moves.values()):,} transitions: " + ", ".join(f"{n:,} to {to}" for to, n in came.items()),
+        f"{sum(summary['decisions'].values()):,} pushes decided: "
+        + (", ".join(f"{n:,} {code}" for code, n in summary["decisions"].items()) or "none"),
+        f"{summary['delivered']:,} deliveries, {summary['dead_letters']:,} dead letters",
+    ]
+    if latency["count"]:
+        lines.append(f"event to transition: p50 {latency['p50']:,.0f} ms, p99 {latency['p99']:,.0f} ms")
+    if not summary["drained"]:
+        lines.append("stopped before the worker had finished with all of it")
+    return "\n".join(lines)

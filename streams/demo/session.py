@@ -108,7 +108,9 @@ def plan(journey: Journey, baskets: slice, rng: np.random.Generator) -> Visits:
     )
 
 
-def pace(owner: np.ndarray, begins: np.ndarray, visits: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def pace(
+    owner: np.ndarray, begins: np.ndarray, visits: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Return when each view comes after its visit's start, and how long each visit lasts (ms, under LEAD)."""
     pauses = (5 * SECOND + rng.exponential(30 * SECOND, len(owner))).astype(np.int64)
     total = np.cumsum(pauses)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
+from streams.ops import NotReady
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 NAMES = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
 FORM = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)(?:\s*(?:/|per|a)\s*(?:s|sec|second))?", re.IGNORECASE)
 FASTEST = 52 * UNITS["w"]
 
 
-class SpeedError(ValueError):
+class SpeedError(NotReady):
     """A speed that cannot be read; its text says how to write one."""
 
 

@@ -65,7 +65,6 @@ class Tally:
     """
 
     def __init__(self, now: float) -> None:
-        self.began = now
         self.first_at: int | None = None
         self.at: int | None = None
         self.events = {topic: Rate() for topic in TOPICS}
@@ -78,10 +77,10 @@ class Tally:
         self.decisions: Counter[str] = Counter()
         self.outcomes: Counter[tuple[str, str]] = Counter()
         self.dead_letters = 0
-        self.received: set[str] = set()
+        self.received = 0
         self.waiting: dict[str, int] = {}
         self._standing: dict[tuple[str, str], tuple[int, str]] = {}
-        self._decided, self._ended = Once(), Once()
+        self._decided, self._ended, self._arrived = Once(), Once(), Once()
         self._shown = self._trended = now
 
     @property
@@ -143,6 +142,10 @@ class Tally:
         if self._ended(f"{outcome.decision}/{outcome.channel}"):
             self.outcomes[outcome.channel, outcome.outcome] += 1
             self._await(outcome.decision, -1)
+
+    def receive(self, key: str) -> None:
+        """Note a push that our own webhook received, by its idempotency key."""
+        self.received += self._arrived(key)
 
     def dead_letter(self) -> None:
         """Note a record that could not be read."""

@@ -42,7 +42,9 @@ def draw(tally: Tally, facts: Facts, state: str, now: float, width: int, height:
     roomy, wide = height >= ROOMY_HEIGHT, width >= WIDE_WIDTH
     screen, figures, pushes = Layout(), Layout(size=8 if roomy else 7), Layout(size=5)
     half = width // 2
-    figures.split_row(Layout(flow(tally, now, half - 4, roomy=roomy), size=half), users(tally, width - half - 4))
+    figures.split_row(
+        Layout(flow(tally, now, half - 4, roomy=roomy), size=half), users(tally, width - half - 4)
+    )
     pushes.split_row(Layout(decided(tally), size=half), delivered(tally))
     screen.split_column(
         Layout(heading(tally, facts, state), size=3),
@@ -84,8 +86,14 @@ def flow(tally: Tally, now: float, width: int, *, roomy: bool) -> Panel:
         grid.add_row(topic, f"{rate.per_second(now):,.0f}/s", f"{rate.total:,}")
     median, tail = tally.latency.recent(0.5), tally.latency.recent(0.99)
     latency = Text("latency  ", "dim")
-    latency.append("no transition yet" if median is None else f"p50 {median:,.0f} ms  p99 {tail:,.0f} ms", "default")
-    rows = (grid, "", spark(tally.trend, width), latency) if roomy else (grid, spark(tally.trend, width), latency)
+    latency.append(
+        "no transition yet" if median is None else f"p50 {median:,.0f} ms  p99 {tail:,.0f} ms", "default"
+    )
+    rows = (
+        (grid, "", spark(tally.trend, width), latency)
+        if roomy
+        else (grid, spark(tally.trend, width), latency)
+    )
     return framed(Group(*rows), "Events", f"{tally.per_second(now):,.0f}/s, {tally.sent:,} so far")
 
 
@@ -112,7 +120,11 @@ def newest(tally: Tally, now: float, *, wide: bool) -> Panel:
     grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for user, move in tally.newest:
         to = Text(move.to, COLOURS.get(move.to, "default"))
-        step = [Text(move.from_, "dim"), Text("→ ").append(to), CAUSES.get(move.cause, move.cause)] if wide else [to]
+        step = (
+            [Text(move.from_, "dim"), Text("→ ").append(to), CAUSES.get(move.cause, move.cause)]
+            if wide
+            else [to]
+        )
         grid.add_row(moment(move.at), user, *step, tell(move))
     body = grid if tally.newest else Text("none yet: the first users are on their way", "dim")
     rate = tally.moves.per_second(now)
@@ -126,7 +138,9 @@ def decided(tally: Tally) -> Panel:
         (Text(reason(code), "green" if code == "sent" else "default"), f"{count:>7,}")
         for code, count in sorted(tally.decisions.items(), key=lambda item: -item[1])
     ]
-    return framed(pairs(rows, "none yet: nobody is dormant"), "Pushes decided", f"{tally.decisions.total():,} so far")
+    return framed(
+        pairs(rows, "none yet: nobody is dormant"), "Pushes decided", f"{tally.decisions.total():,} so far"
+    )
 
 
 def delivered(tally: Tally) -> Panel:
@@ -138,7 +152,7 @@ def delivered(tally: Tally) -> Panel:
             if count := tally.outcomes[channel, outcome]:
                 text.append(f", {count:,} {outcome}", "red")
         if channel == "webhook":
-            text.append(f", {len(tally.received):,} received here", "dim")
+            text.append(f", {tally.received:,} received here", "dim")
         rows.append((channel, text))
     rows.append(("dead letters", Text(f"{tally.dead_letters:,}", "red" if tally.dead_letters else "default")))
     return framed(pairs(rows, ""), "Delivered", f"{tally.delivered:,} so far")
@@ -173,7 +187,9 @@ def line(tally: Tally, now: float) -> str:
 def framed(body: RenderableType, title: str, total: str) -> Panel:
     """Return the body in a frame with its title at the left and its total after it."""
     head = Text.assemble((f" {title}: ", "bold"), (f"{total} ", "cyan"))
-    return Panel(body, title=head, title_align="left", box=box.ROUNDED, border_style="bright_black", padding=(0, 1))
+    return Panel(
+        body, title=head, title_align="left", box=box.ROUNDED, border_style="bright_black", padding=(0, 1)
+    )
 
 
 def pairs(rows: list[tuple[RenderableType, RenderableType]], empty: str) -> RenderableType:
@@ -200,4 +216,6 @@ def spark(values: Iterable[float], width: int) -> Text:
     """Return the newest `width` values as a row of columns, the greatest full."""
     shown = list(values)[-width:]
     top = max(shown, default=0.0) or 1.0
-    return Text("".join(LEVELS[round(value / top * (len(LEVELS) - 1))] for value in shown), "cyan", no_wrap=True)
+    return Text(
+        "".join(LEVELS[round(value / top * (len(LEVELS) - 1))] for value in shown), "cyan", no_wrap=True
+    )

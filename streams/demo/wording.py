@@ -22,7 +22,9 @@ def tell(move: Transition) -> str:
     evidence = dict(move.evidence)
     last, days = evidence.pop("last_at", None), evidence.pop("threshold_days", None)
     absent = evidence.pop("absent_days", None)
-    rest = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in evidence.items() if value is not None)
+    rest = "; ".join(
+        f"{name.replace('_', ' ')} {value}" for name, value in evidence.items() if value is not None
+    )
     seen = f"last seen {date(int(last))}" if last is not None else ""
     return "; ".join(filter(None, (_clause(move, days, absent), seen, rest)))
 

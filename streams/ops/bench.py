@@ -269,7 +269,7 @@ def _ends(client: KafkaAdminClient, settings: Settings) -> dict[TopicPartition, 
 
 
 def _committed(client: KafkaAdminClient, settings: Settings) -> dict[TopicPartition, int]:
-    offsets = client.list_group_offsets(settings.group)
+    offsets = client.list_group_offsets(settings.group).get(settings.group, {})
     inputs = set(_inputs(settings))
     return {tp: at.offset for tp, at in offsets.items() if tp in inputs and at.offset > 0}
 

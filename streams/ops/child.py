@@ -19,6 +19,8 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
+from streams.ops import NotReady
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -39,7 +41,7 @@ if os.getppid() == int(parent):
 """
 
 
-class ServerFailed(RuntimeError):  # noqa: N818 - it says what happened
+class ServerFailed(NotReady):
     """A server that did not start or is not installed; its text says why, and what to do."""
 
 
@@ -79,6 +81,11 @@ class Child:
     def alive(self) -> bool:
         """Whether the process is there, stopped or running."""
         return self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the process ended (minus the signal's number if by a signal), or None while it is there."""
+        return self._process.poll()
 
     def await_ready(self, ready: Callable[[], bool], seconds: float) -> None:
         """Wait until `ready` says yes.
@@ -139,12 +146,3 @@ def free_port() -> int:
                 continue
             return port
     raise ServerFailed(f"no free port among {PORTS.start} to {PORTS.stop - 1} of 127.0.0.1")
-
-
-def listens(port: int) -> bool:
-    """Return whether somebody accepts connections on this port of 127.0.0.1."""
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import socket
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,24 +15,22 @@ from urllib.parse import urlsplit
 
 import redis
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError as AioKafkaError
-from kafka.errors import KafkaError
+from aiokafka.errors import KafkaError
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streams.ops import topics
-from streams.ops.admin import PATIENCE_SECONDS, Unreachable, connect
+from streams.ops import NotReady, topics
+from streams.ops.admin import PATIENCE_SECONDS, START_KAFKA, accepts, advertised, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from streams.settings import Settings
 
+__all__ = ["Finding", "NotReady", "check", "render", "require"]
+
 TRANSACTION_SECONDS = 15.0
-START_KAFKA = (
-    "start one: python -m streams.ops.kafka (needs Java 17 and Maven); or name yours: AWAKEN_KAFKA=host:port"
-    "; or run `awaken demo`, which brings its own"
-)
 START_REDIS = (
     "start one: valkey-server, or docker run --rm -p 6379:6379 valkey/valkey; or name yours: "
     "AWAKEN_REDIS=redis://host:port; or run `awaken demo`, which brings its own"
@@ -41,10 +38,6 @@ START_REDIS = (
 
 # aiokafka logs each refused attempt; we say it once, as a finding.
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())
-
-
-class NotReady(RuntimeError):  # noqa: N818 - it says what is so
-    """A worker could not run here; the text says what is wrong and what mends it."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +63,18 @@ def require(settings: Settings) -> None:
     """
     for finding in _findings(settings):
         if not finding.ok:
-            raise NotReady(f"{finding.detail}\n{finding.mend}")
+            raise NotReady(finding.detail, finding.mend)
 
 
-def render(findings: Sequence[Finding]) -> Table:
-    """Return the findings as a table for the terminal."""
+def render(findings: Sequence[Finding]) -> None:
+    """Print the findings to the terminal."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
         mark = Text("ok", "green") if finding.ok else Text("no", "bold red")
         table.add_row(mark, Text(finding.name, "bold"), Text(finding.detail))
         if not finding.ok:
             table.add_row("", "", Text(f"→ {finding.mend}", "yellow"))
-    return table
+    Console().print(table)
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:
@@ -99,32 +92,32 @@ def packages() -> Finding:
     """Find whether the packages that Awaken pins exactly are installed as pinned."""
     wrong = [
         f"{name} is {_installed(name) or 'missing'}, not {wanted}"
-        for name, wanted in _pins()
+        for name, wanted in pins()
         if _installed(name) != wanted
     ]
     if wrong:
         return Finding(
             "packages", ok=False, detail="; ".join(wrong), mend="pip install --force-reinstall awaken"
         )
-    return Finding("packages", ok=True, detail=", ".join(f"{name} {version}" for name, version in _pins()))
+    return Finding("packages", ok=True, detail=", ".join(f"{name} {version}" for name, version in pins()))
 
 
 def broker(settings: Settings) -> Finding:
     """Find whether Kafka answers, and whether its brokers can be reached where they say that they are."""
     try:
         with connect(settings.kafka) as admin:
-            brokers = [(node["host"], node["port"]) for node in admin.describe_cluster()["brokers"]]
-    except (Unreachable, KafkaError) as error:
-        return Finding("kafka", ok=False, detail=str(error), mend=START_KAFKA)
+            brokers = advertised(admin)
+    except NotReady as error:
+        return Finding("kafka", ok=False, detail=error.detail, mend=error.mend or START_KAFKA)
     for host, port in brokers:
-        if not _connects(host, port):
+        if not accepts(host, port):
             return Finding(
                 "kafka",
                 ok=False,
                 detail=f"Kafka at {settings.kafka} names a broker at {host}:{port}, which cannot be reached",
                 mend="set the broker's advertised.listeners to an address that workers can reach",
             )
-    return Finding("kafka", ok=True, detail=f"{settings.kafka}: {len(brokers)} broker(s)")
+    return Finding("kafka", ok=True, detail=f"{settings.kafka} ({len(brokers)} brokers)")
 
 
 def transactions(settings: Settings) -> Finding:
@@ -161,8 +154,12 @@ def cache(settings: Settings) -> Finding:
 
 
 def _topics(settings: Settings) -> Iterator[Finding]:
-    problems = topics.check(settings)
-    missing = [problem.topic for problem in problems if problem.missing]
+    try:
+        problems = topics.check(settings)
+    except NotReady as error:
+        yield Finding("topics", ok=False, detail=error.detail, mend=error.mend or "ask the cluster's owner")
+        return
+    missing = [name for problem in problems if problem.missing for name in problem.topics]
     if missing and settings.create_topics:
         yield Finding("topics", ok=True, detail=f"the worker will create {', '.join(missing)}")
         problems = [problem for problem in problems if not problem.missing]
@@ -183,22 +180,14 @@ async def _begin(settings: Settings) -> str:
         await asyncio.wait_for(producer.start(), TRANSACTION_SECONDS)
     except TimeoutError:
         return f"no answer within {TRANSACTION_SECONDS:g} seconds"
-    except AioKafkaError as error:
+    except KafkaError as error:
         return type(error).__name__
     finally:
         await producer.stop()
     return ""
 
 
-def _connects(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=PATIENCE_SECONDS).close()
-    except OSError:
-        return False
-    return True
-
-
-def _pins() -> list[tuple[str, str]]:
+def pins() -> list[tuple[str, str]]:
     """Return the packages that are pinned exactly, by our own metadata or the checkout's pyproject.toml."""
     try:
         wanted = metadata.requires("awaken") or []

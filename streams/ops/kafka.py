@@ -8,37 +8,28 @@ from __future__ import annotations
 
 import argparse
 import base64
-import fcntl
 import os
-import re
 import shutil
 import signal
 import string
-import subprocess
 import sys
 import tempfile
 import uuid
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from streams.ops.admin import cluster_id
-from streams.ops.child import Child, ServerFailed, free_port, listens
+from streams.ops import NotReady
+from streams.ops.admin import accepts, cluster_id
+from streams.ops.child import Child, ServerFailed, free_port
+from streams.ops.jars import KafkaUnavailable, deploy, fetch_jars, require_java, run, version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import TracebackType
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy" / "kafka"
-JAVA = 17
+__all__ = ["KafkaUnavailable", "RealKafka"]
+
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
-FETCH_SECONDS = 600.0
-GET = "apt-get install openjdk-17-jre-headless maven"
-
-
-class KafkaUnavailable(RuntimeError):  # noqa: N818 - it says what is so
-    """A real Kafka cannot be had here; its text says what is missing and how to get it."""
 
 
 class RealKafka:
@@ -48,8 +39,9 @@ class RealKafka:
         self.port = port or free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self._cpu = cpu
-        self._controller_port = free_port()
-        self._cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._controller_port = next(port for port in iter(free_port, None) if port != self.port)
+        ident = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self._cluster = ident.replace("-", "A")  # on a command line a leading dash would be an option
         self._folder: Path | None = None
         self._child: Child | None = None
 
@@ -61,7 +53,7 @@ class RealKafka:
             ServerFailed: the broker did not start, or the port is taken.
         """
         java, jars = require_java(), fetch_jars()
-        if listens(self.port):
+        if accepts("127.0.0.1", self.port):
             raise ServerFailed(
                 f"port {self.port} of 127.0.0.1 is taken: end what listens there, or choose another"
             )
@@ -138,10 +130,10 @@ class RealKafka:
             "utf-8",
         )
         tool = [java, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "--standalone"]
-        _run([*tool, "-t", self._cluster, "-c", str(self._properties)], "Kafka's StorageTool", START_SECONDS)
+        run([*tool, "-t", self._cluster, "-c", str(self._properties)], "Kafka's StorageTool", START_SECONDS)
 
     def _answers(self) -> bool:
-        return listens(self.port) and cluster_id(self.bootstrap, 2) == self._cluster
+        return cluster_id(self.bootstrap, 2) == self._cluster
 
     def _clear(self) -> None:
         if self._child is not None:
@@ -150,99 +142,6 @@ class RealKafka:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
-
-
-def deploy() -> Path:
-    """Return the folder deploy/kafka of the checkout.
-
-    Raises:
-        KafkaUnavailable: Awaken was installed without its checkout.
-    """
-    if not (DEPLOY / "pom.xml").exists():
-        raise KafkaUnavailable(
-            f"{DEPLOY}/pom.xml is missing: run this from a checkout of Awaken, or use a Kafka of your own: "
-            "AWAKEN_KAFKA=host:port"
-        )
-    return DEPLOY
-
-
-def require_java() -> str:
-    """Return the path of a Java that can run Kafka.
-
-    Raises:
-        KafkaUnavailable: there is none, or an older one.
-    """
-    home = os.environ.get("JAVA_HOME")
-    java = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
-    if java is None:
-        raise KafkaUnavailable(f"Kafka needs Java {JAVA}, and there is none: {GET}")
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(\d+)', said)
-    if found is None or int(found[1]) < JAVA:
-        raise KafkaUnavailable(
-            f"Kafka needs Java {JAVA}, and {java} is {said.splitlines()[:1] or 'broken'}: {GET}"
-        )
-    return java
-
-
-def fetch_jars() -> Path:
-    """Return the folder of Kafka's jars, which Maven fetches at the first call.
-
-    Raises:
-        KafkaUnavailable: they are not in the cache and Maven is missing or could not fetch them.
-    """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "awaken"
-    jars = cache / f"kafka-{version()}"
-    if jars.is_dir():
-        return jars
-    cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f"{jars.name}.lock"):
-        if not jars.is_dir():
-            _download(jars)
-    return jars
-
-
-def version() -> str:
-    """Return the version of Kafka that deploy/kafka/pom.xml names."""
-    pom = (deploy() / "pom.xml").read_text("utf-8")
-    found = re.search(r"<kafka\.version>([^<]+)</kafka\.version>", pom)
-    if found is None:
-        raise KafkaUnavailable(f"{deploy() / 'pom.xml'} names no <kafka.version>")
-    return found[1]
-
-
-def _download(jars: Path) -> None:
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise KafkaUnavailable(f"Kafka's jars are fetched by Maven, and there is none: {GET}")
-    with tempfile.TemporaryDirectory(prefix=f"{jars.name}-", dir=jars.parent) as scratch:
-        # The pom's own copy, so that Maven writes no folder `target` into the checkout.
-        pom, libs = Path(scratch) / "pom.xml", Path(scratch) / "libs"
-        shutil.copyfile(deploy() / "pom.xml", pom)
-        goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={libs}"]
-        try:
-            _run([maven, "-B", "-q", "-f", str(pom), *goal], "Maven", FETCH_SECONDS)
-        except ServerFailed as error:
-            raise KafkaUnavailable(f"Kafka's jars could not be fetched: {error}") from error
-        libs.rename(jars)  # all of them, or none
-
-
-def _run(command: list[str], name: str, seconds: float) -> None:
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ServerFailed(f"{name} did not end within {seconds:g} seconds") from error
-    if done.returncode:
-        raise ServerFailed(f"{name} failed (exit {done.returncode}):\n{(done.stdout + done.stderr)[-4000:]}")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def main() -> int:
@@ -262,7 +161,7 @@ def main() -> int:
             print(f"Kafka has ended:\n{kafka.log()}", file=sys.stderr)  # noqa: T201
     except KeyboardInterrupt:
         return 0
-    except (KafkaUnavailable, ServerFailed) as error:
+    except NotReady as error:
         print(error, file=sys.stderr)  # noqa: T201
     return 1
 

@@ -8,21 +8,18 @@ of them. A broker deletes records by their own timestamps, and ours may lie far 
 - what we write (state, transitions, decisions, outcomes, dead letters) is stamped by the broker as it is
   appended (LogAppendTime): retention counts from when we wrote it, and a transition dated at a deadline of
   last year survives. The time of what happened stands in the message.
-
-`python -m streams.ops.topics` creates the missing ones and tells what is wrong with the others.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import NoError, TopicAlreadyExistsError, for_code
 
-from streams import settings as setting
-from streams.ops.admin import Unreachable, connect
+from streams.ops import NotReady
+from streams.ops.admin import connect
 
 if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient
@@ -32,10 +29,10 @@ if TYPE_CHECKING:
 KEPT = {"retention.ms": "-1"}
 COMPACTED = {"cleanup.policy": "compact"}
 STAMPED = {"message.timestamp.type": "LogAppendTime"}
-CREATE = "python -m streams.ops.topics"
+CREATE = "awaken topics"
 
 
-class TopicsRefused(RuntimeError):  # noqa: N818 - it says what happened
+class TopicsRefused(NotReady):
     """The broker would not create a topic; the text says which, why, and what mends it."""
 
 
@@ -55,12 +52,15 @@ class TopicSpec:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a topic, in a sentence, and the command that mends it."""
+    """What is wrong with topics, in a sentence, and what mends it."""
 
-    topic: str
+    topics: tuple[str, ...]
     detail: str
     mend: str
     missing: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.detail}\n  {self.mend}"
 
 
 def changelog(settings: Settings) -> str:
@@ -90,7 +90,7 @@ def create(settings: Settings) -> list[str]:
 
     Raises:
         Unreachable: no broker answered.
-        TopicsRefused: the broker would not create one.
+        TopicsRefused: the broker would not create one of them.
     """
     with connect(settings.kafka) as admin:
         there = set(admin.list_topics())
@@ -117,28 +117,36 @@ def check(settings: Settings) -> list[Problem]:
     Raises:
         Unreachable: no broker answered.
     """
-    specs = plan(settings)
+    specs = {spec.name: spec for spec in plan(settings)}
     with connect(settings.kafka) as admin:
-        there = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
-        configs = _configs(admin, [spec.name for spec in specs if spec.name in there])
-    found = [_judge(spec, there.get(spec.name), configs.get(spec.name, {}), settings) for spec in specs]
-    return [problem for problem in found if problem is not None]
+        counts = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
+        there = [name for name in specs if name in counts]
+        configs = _configs(admin, there)
+    missing = tuple(name for name in specs if name not in counts)
+    found = [_missing(missing)] if missing else []
+    found += _mismatches({name: counts[name] for name in there}, settings)
+    found += [
+        Problem((name,), loss, f"{_admin(settings)} configs alter -r topic -n {name} {_changes(specs[name])}")
+        for name, actual in configs.items()
+        if (loss := _loss(specs[name], actual))
+    ]
+    return found
 
 
 def _created(answer: dict[str, object], settings: Settings) -> bool:
     error = for_code(answer["error_code"])
     if error not in (NoError, TopicAlreadyExistsError):  # another worker may have been quicker
-        said = answer.get("error_message") or error.__name__
+        said = str(answer.get("error_message") or error.__name__).rstrip(".")
         raise TopicsRefused(
             f"{settings.kafka} would not create the topic {answer['name']} with {settings.partitions} "
-            f"partitions and replication {settings.replication}: {said}. Set AWAKEN_PARTITIONS and "
-            "AWAKEN_REPLICATION to what the cluster can hold, or have its owner create the topic"
+            f"partitions and replication {settings.replication}: {said}",
+            "set AWAKEN_PARTITIONS and AWAKEN_REPLICATION to what the cluster can hold, or ask its owner",
         )
     return error is NoError
 
 
 def _configs(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, str]]:
-    """Return each topic's settings as the broker has them; the embedded broker tells none."""
+    """Return each topic's settings as the broker has them; the embedded one tells only what was set."""
     if not names:
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
@@ -148,24 +156,33 @@ def _configs(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, s
     }
 
 
-def _judge(
-    spec: TopicSpec, partitions: int | None, actual: dict[str, str], settings: Settings
-) -> Problem | None:
-    if partitions is None:
-        return Problem(spec.name, f"the topic {spec.name} is missing", f"create it: {CREATE}", missing=True)
-    if partitions != spec.partitions:
-        return Problem(
-            spec.name,
-            f"the topic {spec.name} has {partitions} partitions, but `partitions` is {spec.partitions}, and "
-            "all keyed topics must have the same number",
-            f"if all of them have {partitions}: AWAKEN_PARTITIONS={partitions}; or, if its records may go, "
-            f"delete it and create it anew: {_admin(settings)} topics delete -t {spec.name} && {CREATE}",
+def _missing(names: tuple[str, ...]) -> Problem:
+    return Problem(names, f"{_listed(names)} missing", f"create what is missing: {CREATE}", missing=True)
+
+
+def _mismatches(counts: dict[str, int], settings: Settings) -> list[Problem]:
+    """Return a problem for each number of partitions that is not the one that is set."""
+    problems = []
+    for count in sorted(set(counts.values()) - {settings.partitions}):
+        names = tuple(name for name, partitions in counts.items() if partitions == count)
+        flags = " ".join(f"-t {name}" for name in names)
+        delete = f"{_admin(settings)} topics delete {flags}"
+        mend = f"if the records may go, delete and create anew: {delete} && {CREATE}"
+        if len(names) == len(counts):
+            mend = f"set AWAKEN_PARTITIONS={count}; or, {mend}"
+        detail = (
+            f"{_listed(names)} of {count} partitions, but all keyed topics must have {settings.partitions}"
         )
-    loss = _loss(spec, actual)
-    if not loss:
-        return None
-    changes = " ".join(f"-c {key}={value}" for key, value in spec.config.items())
-    return Problem(spec.name, loss, f"{_admin(settings)} configs alter -r topic -n {spec.name} {changes}")
+        problems.append(Problem(names, f"{detail}, as `partitions` says", mend))
+    return problems
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return f"the topic {names[0]} is" if len(names) == 1 else f"the topics {', '.join(names)} are"
+
+
+def _changes(spec: TopicSpec) -> str:
+    return " ".join(f"-c {key}={value}" for key, value in spec.config.items())
 
 
 def _loss(spec: TopicSpec, actual: dict[str, str]) -> str:
@@ -185,22 +202,3 @@ def _loss(spec: TopicSpec, actual: dict[str, str]) -> str:
 
 def _admin(settings: Settings) -> str:
     return f"python -m kafka.admin -b {settings.kafka.split(',')[0]}"
-
-
-def main() -> int:
-    """Create the topics that are missing and print what is wrong with the others."""
-    try:
-        settings = setting.load()
-        for name in create(settings):
-            print(f"created {name}")  # noqa: T201
-        problems = check(settings)
-    except (setting.SettingsError, Unreachable, TopicsRefused) as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 1
-    for problem in problems:
-        print(f"{problem.detail}\n  {problem.mend}", file=sys.stderr)  # noqa: T201
-    return 1 if problems else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

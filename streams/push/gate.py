@@ -10,10 +10,10 @@ somebody was cut off between the claim and the end, and that the message may or 
 outcome is kept and handed out again, so that it can be recorded by the process that comes after a crash.
 
 **Time and memory.** The gate has no clock: an ask brings its event time, so recorded history played fast is
-capped as it would have been live. Of each user it keeps the newest `MAX_DECISIONS`, and beyond them all that is
-not older than a window and `KEPT_MS` before the newest. What it may have forgotten it does not admit: an unknown
-decision less than a window after the newest forgotten one is `already_sent`. Redis's own clock only clears away
-whole users about whom nobody has asked for a window and `KEPT_MS`.
+capped as it would have been live. Of each user it keeps the newest `MAX_DECISIONS`, and beyond them all that
+is not older than a window and `KEPT_MS` before the newest. What it may have forgotten it does not admit: an
+unknown decision less than a window after the newest forgotten one is `already_sent`. Redis's own clock only
+clears away whole users about whom nobody has asked for a window and `KEPT_MS`.
 
 The gate is as durable as its Redis: one that loses its last second (`appendfsync everysec`) may repeat that
 second, and one that evicts keys (any `maxmemory-policy` but `noeviction`) forgets caps.

@@ -49,8 +49,7 @@ class Script:
         # No MULTI around it: each call is atomic by itself, and a cluster could not do more.
         async with redis.pipeline(transaction=False) as pipeline:
             for keys, arguments in calls:
-                if known:
-                    pipeline.evalsha(self.digest, len(keys), *keys, *arguments)
-                else:
-                    pipeline.eval(self.source, len(keys), *keys, *arguments)
+                # Not pipeline.evalsha, which a cluster's pipeline declines though it can route the command.
+                script = ("EVALSHA", self.digest) if known else ("EVAL", self.source)
+                pipeline.execute_command(*script, len(keys), *keys, *arguments)
             return await pipeline.execute(raise_on_error=False)

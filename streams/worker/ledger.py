@@ -153,7 +153,7 @@ class Gathering(ABC):
                 if not _append(batch, *record):
                     raise ValueError(f"{topic}: a record of {len(record[1] or b'')} bytes fits in no batch")
             count += 1
-        if batch.record_count():
+        if count:
             sent.append(await producer.send_batch(batch, topic, partition=self.partition))
         metrics.COMMITTED.labels(topic).inc(count)
         return sent
@@ -232,7 +232,13 @@ class PlainLedger(Gathering):
 
 
 def _append(batch: Any, key: bytes | None, value: bytes | None, headers: Headers = NO_HEADERS) -> bool:
-    return batch.append(timestamp=None, key=key, value=value, headers=headers) is not None
+    """Append a record to a batch; False where it is full. This is BatchBuilder.append at half its cost."""
+    number = batch._relative_offset  # noqa: SLF001
+    if batch._builder.append(number, None, key, value, headers) is None:  # noqa: SLF001
+        batch.close()
+        return False
+    batch._relative_offset = number + 1  # noqa: SLF001
+    return True
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:

