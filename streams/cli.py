@@ -31,12 +31,15 @@ def worker(
 ) -> None:
     """Run a worker; several share the partitions."""
     from streams.ops import doctor
+    from streams.ops import topics as ops
     from streams.worker import run
 
     settings = declared.load(config)
     if web_port is not None:
         settings = declared.replace(settings, web_port=web_port)
     doctor.require(settings)
+    if settings.create_topics:
+        ops.create(settings)
     raise typer.Exit(run.run(settings))
 
 

@@ -67,7 +67,12 @@ class Push(Struct, frozen=True):
         "It has been a while. See what is new since your last visit."
     )
     webhook_url: Annotated[
-        str, Meta(pattern="^(https?://.+)?$", description="POST each push here as JSON; empty for none")
+        str,
+        Meta(
+            pattern="^(https?://.+)?$",
+            examples=["https://marketing.example/pushes"],
+            description="POST each push here as JSON; empty for none",
+        ),
     ] = ""
     webhook_timeout_seconds: Annotated[float, Meta(gt=0, le=120, description="how long one attempt may take")] = 5
     webhook_attempts: Annotated[int, Meta(ge=1, le=20, description="how often to try before it has failed")] = 4
@@ -78,15 +83,26 @@ class Settings(Struct, frozen=True):
     """Everything that can be set."""
 
     kafka: Annotated[
-        str, Meta(pattern=r"^[^,:\s]+:\d+(,[^,:\s]+:\d+)*$", description="bootstrap servers, host:port,host:port")
+        str,
+        Meta(
+            pattern=r"^[^,:\s]+:\d+(,[^,:\s]+:\d+)*$",
+            examples=["kafka-1:9092,kafka-2:9092"],
+            description="bootstrap servers, host:port, with commas between",
+        ),
     ] = "127.0.0.1:9092"
     redis: Annotated[
-        str, Meta(pattern=r"^(rediss?|unix)://.+$", description="the Redis or Valkey server of gate and inbox")
+        str,
+        Meta(
+            pattern=r"^(rediss?|unix)://.+$",
+            examples=["redis://127.0.0.1:6379/0"],
+            description="the Redis or Valkey server of gate and inbox",
+        ),
     ] = "redis://127.0.0.1:6379"
     group: Annotated[
         str,
         Meta(
             pattern=r"^[a-zA-Z0-9._-]{1,100}$",
+            examples=["awaken-eu"],
             description="consumer group, and the name before the changelog and the transactional ids",
         ),
     ] = "awaken"
@@ -123,12 +139,13 @@ class Settings(Struct, frozen=True):
         str,
         Meta(
             pattern=r"^[a-zA-Z0-9._:-]{0,200}$",
+            examples=["awaken-0"],
             description="a stable name of this worker (static group membership); empty for none",
         ),
     ] = ""
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="how much the worker says")
-    ] = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="how much the worker says")] = (
+        "info"
+    )
     topics: Topics = msgspec.field(default_factory=Topics)
     activity: Activity = msgspec.field(default_factory=Activity)
     push: Push = msgspec.field(default_factory=Push)
@@ -278,7 +295,7 @@ def _allowed(field: msgspec.structs.FieldInfo) -> str:
             (meta.ge, f"at least {meta.ge}"),
             (meta.gt, f"above {meta.gt}"),
             (meta.le, f"at most {meta.le}"),
-            (meta.pattern, f"text like {meta.pattern}"),
+            (meta.examples, f"text such as {' or '.join(meta.examples or ())}"),
             (meta.max_length, f"at most {meta.max_length} characters"),
         )
         if bound is not None

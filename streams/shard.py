@@ -12,7 +12,7 @@ import numpy as np
 
 from streams.core.activity import CLASSES, NONE, Rules
 from streams.core.fold import MOST_MOVES, find_due, fold, set_deadlines, sweep
-from streams.core.row import EVENT, MOVE, NEVER, PROFILES, ROW
+from streams.core.row import MOVE, NEVER, PROFILES, ROW
 
 FIRST_CAPACITY = 1024
 
@@ -73,7 +73,7 @@ class Shard:
         if not payloads:
             return self._fold(events)
         moves, start = [], 0
-        for k in np.flatnonzero(events["source"] == PROFILES):
+        for k in np.flatnonzero(events["source"] == PROFILES).tolist():
             moves.append(self._fold(events[start:k]))
             self._apply_profile(events[k : k + 1], payloads.pop(int(events["offset"][k])))
             start = k + 1
@@ -87,7 +87,7 @@ class Shard:
         self.watermark = watermark
         who = find_due(self.due[: len(self.keys)], watermark)
         moves = np.empty(MOST_MOVES * len(who), MOVE)
-        made = sweep(self.rows, self.due, self.changed, who, watermark, self.rules, moves) if len(who) else 0
+        made = int(sweep(self.rows, self.due, self.changed, who, watermark, self.rules, moves)) if len(who) else 0
         return self._counted(moves[:made])
 
     def take_changed(self) -> tuple[list[bytes], np.ndarray, list[bytes | None]]:
@@ -98,7 +98,9 @@ class Shard:
         who = np.flatnonzero(self.changed[: len(self.keys)])
         self.changed[who] = 0
         numbers = who.tolist()
-        profiles = list(map(self.profiles.get, numbers)) if self.profiles else [None] * len(numbers)
+        profiles: list[bytes | None] = [None] * len(numbers)
+        if self.profiles:
+            profiles = list(map(self.profiles.get, numbers))
         return list(map(self.keys.__getitem__, numbers)), self.rows[who], profiles
 
     def restore(self, keys: Sequence[bytes], rows: np.ndarray, profiles: Iterable[tuple[int, bytes]]) -> None:
@@ -196,5 +198,4 @@ class Shard:
 
 def is_blank(rows: np.ndarray) -> np.ndarray:
     """Say of each row (ROW[n]) whether nothing was ever applied to it: unknown yet, or erased."""
-    blank: np.ndarray = ~rows["applied"].any(axis=1)
-    return blank
+    return np.logical_not(rows["applied"].any(axis=1))

@@ -58,7 +58,13 @@ def pytest_collection_modifyitems(items):
 def pytest_terminal_summary(terminalreporter):
     """Say in plain words what the skipped tests with a real Kafka need."""
     skipped = [report for report in terminalreporter.getreports("skipped") if "kafka" in report.keywords]
-    reasons = sorted({report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)})
+    reasons = sorted(
+        {
+            report.longrepr[2].removeprefix("Skipped: ")
+            for report in skipped
+            if isinstance(report.longrepr, tuple)
+        }
+    )
     for reason in reasons:
         terminalreporter.write_line(f"{len(skipped)} tests with a real Kafka were skipped. {reason}")
 

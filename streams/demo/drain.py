@@ -36,7 +36,8 @@ class Drain:
         committed: Callable[[Settings], Offsets] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings, self._player, self._subscriber, self._tally = settings, player, subscriber, tally
+        self._settings, self._player = settings, player
+        self._subscriber, self._tally = subscriber, tally
         self._committed, self._clock = committed or read_committed, clock
 
     async def done(self) -> bool:
@@ -50,7 +51,7 @@ class Drain:
         return all(reached.get(place, 0) >= end for place, end in self._expected().items())
 
     def _expected(self) -> dict[tuple[str, int], int]:
-        """Return the ends of the inputs, and of the outputs that the worker itself reads again, if it pushes."""
+        """Return the ends of the inputs, and of the outputs that the worker reads again to push."""
         topics, push = self._settings.topics, self._settings.push
         again = (topics.lifecycle_transitions, topics.push_decisions) if push.channels else ()
         outputs = {place: end for place, end in self._subscriber.ends.items() if place[0] in again}

@@ -29,7 +29,7 @@ STOP_SECONDS = 15.0
 
 
 class WorkerFailed(NotReady):
-    """The worker ended by itself or did not become ready; the text ends with the last lines that it logged."""
+    """The worker ended by itself or did not become ready; the text ends with what it logged last."""
 
 
 class Engine:
@@ -59,6 +59,7 @@ class Engine:
 
         Raises:
             WorkerFailed: it does not.
+
         """
         if self._child is None or not self._child.alive:
             raise WorkerFailed(f"the worker ended by itself; the last it said:\n{self._said()}")
@@ -68,6 +69,7 @@ class Engine:
 
         Raises:
             WorkerFailed: it ended, or took longer than READY_SECONDS.
+
         """
         deadline = time.monotonic() + READY_SECONDS
         async with ClientSession(timeout=ClientTimeout(total=2)) as session:
@@ -76,9 +78,7 @@ class Engine:
                 if await self._answers(session):
                     return
                 if time.monotonic() > deadline:
-                    raise WorkerFailed(
-                        f"no worker was ready in {READY_SECONDS:g} s; it said:\n{self._said()}"
-                    )
+                    raise WorkerFailed(f"no worker was ready in {READY_SECONDS:g} s; it said:\n{self._said()}")
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _answers(self, session: ClientSession) -> bool:
@@ -94,7 +94,7 @@ class Engine:
 
 @contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Have these values in our own environment, for a child to inherit; unlike arguments, nobody else sees them."""
+    """Have these in our environment while a child starts; arguments would show a password to everybody."""
     before = dict(os.environ)
     os.environ.update(values)
     try:

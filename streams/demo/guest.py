@@ -1,4 +1,4 @@
-"""Being a guest on somebody's Kafka and Redis: every name begins with the guest's own, and at the end all is gone."""
+"""A guest on somebody's Kafka and Redis: names of its own for everything, and all gone at the end."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
 """The demo's year as a stream: real orders, clicks simulated around them, profiles, in order of event time.
 
-It is made a day at a time, as it is read: the clicks around a day's orders reach up to a week beyond it, and wait
-until their own day comes. Each day has its own generator, so a history that starts later is the same history.
+It is made a day at a time, as it is read: the clicks around a day's orders reach up to a week beyond it, and
+wait until their own day comes. Each day has its own generator, so a history that starts later is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import orjson
@@ -15,6 +14,9 @@ import orjson
 from streams.demo.journey import Journey
 from streams.demo.profile import profiles
 from streams.demo.session import DAY, KINDS, LEAD, SOURCES, VISIT, Clicks, join, simulate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Topic = Literal["clicks", "orders", "profiles"]
 TOPICS: tuple[Topic, ...] = ("clicks", "orders", "profiles")
@@ -32,7 +34,7 @@ class Event(NamedTuple):
 
 
 class History:
-    """The events of 2017, some 2.9 million, the same for the same seed; from `first_at` to `last_at`, ms UTC."""
+    """The events of 2017, some 2.9 million, the same for the same seed, from `first_at` to `last_at` (ms)."""
 
     def __init__(self, seed: int = 2017) -> None:
         self.seed = seed
@@ -41,8 +43,7 @@ class History:
         self.last_at = int(self.journey.at[-1])
         self.households = len(np.unique(self.journey.household))
         self._products = [
-            f',"category":{orjson.dumps(name).decode()}}}' if name else "}"
-            for name in self.journey.categories
+            f',"category":{orjson.dumps(name).decode()}}}' if name else "}" for name in self.journey.categories
         ]
 
     def events(self, start: int | None = None) -> Iterator[Event]:

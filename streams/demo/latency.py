@@ -12,14 +12,14 @@ SAMPLE = 10_000
 
 
 class Timeline:
-    """When each stretch of event time was played, by a monotonic clock in seconds; the newest 20,000 stretches."""
+    """When each stretch of event time was played, by a monotonic clock (s); the newest 20,000 stretches."""
 
     def __init__(self) -> None:
         self._until: list[int] = []
         self._now: list[float] = []
 
     def add(self, until: int, now: float) -> None:
-        """Note that everything up to event time `until` (ms), since the note before, was produced at `now`."""
+        """Note that all up to event time `until` (ms), since the note before, was produced at `now`."""
         if self._until and until <= self._until[-1]:
             return
         self._until.append(until)
@@ -29,7 +29,7 @@ class Timeline:
             del self._until[:half], self._now[:half]
 
     def produced(self, at: int) -> float | None:
-        """Return when the event of time `at` (ms) was produced; None where that is not known, or no longer."""
+        """Return when the event of time `at` (ms) was produced; None where that is not known any more."""
         place = bisect_left(self._until, at)
         if place == len(self._until) or (place == 0 and at < self._until[0]):
             return None

@@ -1,7 +1,8 @@
 """The player: produces the history to Kafka at a chosen pace, in short slices, without bursts.
 
-Every 20 ms it plays what event time has become due. If it falls behind (the machine is busy, or the speed is more than
-it can do) it catches up on 50 ms at most and lets the rest of the plan slip: the stream is then slower, never jerky.
+Every 20 ms it plays what event time has become due. If it falls behind (the machine is busy, or the speed is
+more than it can do) it catches up on 50 ms at most and lets the rest of the plan slip: the stream is then
+slower, never jerky.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka.partitioner import murmur2
 
-from streams.demo.history import Event, Topic
-from streams.demo.tally import Tally
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+    from streams.demo.history import Event, Topic
+    from streams.demo.tally import Tally
 
 SLICE_SECONDS = 0.02
 MAX_BEHIND_SECONDS = 0.05
@@ -26,15 +29,17 @@ MAX_FLYING = 256
 class Producer(Protocol):
     """What the player needs of aiokafka's producer."""
 
-    def create_batch(self) -> Any: ...
+    def create_batch(self) -> Any:
+        """Return an empty batch."""
 
-    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> Awaitable[Any]: ...
+    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> Awaitable[Any]:
+        """Queue a batch; what is returned ends when the broker has acknowledged it."""
 
 
 class Player:
     """Plays `events`, in order of time, at `speed` (ms of event time per second) and notes it in `tally`.
 
-    `names` are the topics' names in Kafka; each has `partitions`, and a key's is the one Kafka's own clients choose.
+    `names` are the topics' names in Kafka; each has `partitions`, and a key goes where Java would put it.
     `ends` holds, by topic and partition, the offset after the last event that the broker acknowledged.
     """
 
@@ -43,6 +48,7 @@ class Player:
         events: Iterator[Event],
         producer: Producer,
         tally: Tally,
+        *,
         speed: float,
         names: Mapping[Topic, str],
         partitions: int,
@@ -65,7 +71,7 @@ class Player:
             began += max(now - began - played - MAX_BEHIND_SECONDS, 0.0)
             played = now - began
             until = origin + int(played * self._speed)
-            due = []
+            due: list[Event] = []
             while following and following.at <= until:
                 due.append(following)
                 following = next(self._events, None)

@@ -1,5 +1,8 @@
-"""The households' profiles: their attributes are real where Complete Journey has them (801 of 2,469 households);
-contacts, consent and time zone are simulated, the same for the same seed."""
+"""The households' profiles, real in part.
+
+The attributes are those of Complete Journey, which has them of 801 of its 2,469 households; contacts, consent
+and time zone are simulated, the same for the same seed.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +40,8 @@ def profiles(journey: Journey, seed: int) -> dict[int, dict[str, Any]]:
     }
 
 
-def draw(
-    rng: np.random.Generator, count: int, any_share: float, shares: dict[str, float]
-) -> list[dict[str, bool]]:
-    """Return, `count` times, for each channel whether it is so; for 1 - any_share of them it is so on none."""
+def draw(rng: np.random.Generator, count: int, any_share: float, shares: dict[str, float]) -> list[dict[str, bool]]:
+    """Return, `count` times, for each channel whether it is so; for 1 - any_share of them, on none."""
     any_channel = rng.random(count) < any_share
     columns = [(any_channel & (rng.random(count) < share)).tolist() for share in shares.values()]
     return [dict(zip(shares, row, strict=True)) for row in zip(*columns, strict=True)]

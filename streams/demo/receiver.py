@@ -1,4 +1,4 @@
-"""A webhook of our own on this machine, so that there is somebody to push to: it says yes, and remembers each key."""
+"""A webhook of our own on this machine, so that there is somebody to push to: it says yes, and counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Receiver:
-    """Answers 200 to every push and notes its Idempotency-Key in the tally; `url` is there once it is entered."""
+    """Answers 200 to every push and notes its Idempotency-Key in the tally; `url` is there once entered."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from streams.demo.speed import describe_speed
 from streams.demo.tally import CLASSES, Tally
+from streams.demo.wording import reason
 from streams.wire.message import instant
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def summarise(tally: Tally, seconds: float, speed: float, *, drained: bool) -> dict[str, Any]:
@@ -44,16 +47,14 @@ def write(summary: dict[str, Any], file: Path) -> None:
 
 def tell(summary: dict[str, Any]) -> str:
     """Return the summary in a few plain lines."""
-    latency, seconds = summary["latency_ms"], summary["seconds"]
-    played = sum(summary["events"].values())
-    moves = summary["transitions"]
+    latency, seconds, decisions = summary["latency_ms"], summary["seconds"], summary["decisions"]
+    played, moves = sum(summary["events"].values()), summary["transitions"]
     came = {to: sum(n for move, n in moves.items() if move.endswith(f">{to}")) for to in CLASSES}
+    pace, span = played / max(seconds, 1e-9), f"{summary['first_event']} to {summary['last_event']}"
     lines = [
-        f"played {played:,} events in {seconds:,.0f} s ({played / max(seconds, 1e-9):,.0f}/s), "
-        f"{summary['first_event']} to {summary['last_event']}",
-        f"{sum(moves.values()):,} transitions: " + ", ".join(f"{n:,} to {to}" for to, n in came.items()),
-        f"{sum(summary['decisions'].values()):,} pushes decided: "
-        + (", ".join(f"{n:,} {code}" for code, n in summary["decisions"].items()) or "none"),
+        f"played {played:,} events in {seconds:,.0f} s ({pace:,.0f}/s), {span}",
+        f"{sum(moves.values()):,} transitions: {listed(came)}",
+        f"{sum(decisions.values()):,} pushes decided: {listed({reason(c): n for c, n in decisions.items()})}",
         f"{summary['delivered']:,} deliveries, {summary['dead_letters']:,} dead letters",
     ]
     if latency["count"]:
@@ -61,3 +62,8 @@ def tell(summary: dict[str, Any]) -> str:
     if not summary["drained"]:
         lines.append("stopped before the worker had finished with all of it")
     return "\n".join(lines)
+
+
+def listed(counts: dict[str, int]) -> str:
+    """Return counts as `3 new, 1,200 active`."""
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none"

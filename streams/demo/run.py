@@ -1,4 +1,4 @@
-"""The demo from start to end: servers, topics, worker, player, view; and all of it gone again, however it ends.
+"""The demo from start to end: servers, topics, worker, player, view; and all gone again, however it ends.
 
 player ──→ Kafka ──→ worker ──→ transitions, decisions, outcomes ──→ subscriber ──→ tally ──→ view
                        └──────→ pushes ──→ a webhook of our own ────────────────────↑
@@ -50,7 +50,7 @@ BATCH_BYTES = 256 * 1024
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for: `speed` in ms of event time per second, `start` in ms UTC; "" for an embedded server."""
+    """What is asked for: `speed` in ms of event time per second, `start` in ms UTC, "" for our own server."""
 
     speed: float
     seconds: float | None = None
@@ -63,7 +63,7 @@ class Plan:
 
 
 class Demo:
-    """One run of the demo."""
+    """One run of the demo; what it shows stands in its tally."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
         self._plan, self._console = plan, console
@@ -75,6 +75,7 @@ class Demo:
 
         Raises:
             NotReady: something that the demo needs is not there, or the worker ended by itself.
+
         """
         stack = AsyncExitStack()
         with self._stop.by_signals():
@@ -110,9 +111,7 @@ class Demo:
         await asyncio.to_thread(topics.create, settings)
         return settings
 
-    async def _show(
-        self, stack: AsyncExitStack, settings: Settings, engine: Engine, history: History
-    ) -> None:
+    async def _show(self, stack: AsyncExitStack, settings: Settings, engine: Engine, history: History) -> None:
         """Play the history, and show what comes of it until all of it has."""
         plan, tally = self._plan, self._tally
         subscriber = Subscriber(settings.kafka, settings.topics, tally)
@@ -122,15 +121,20 @@ class Demo:
         await producer.start()
         stack.push_async_callback(producer.stop)
         names = {topic: getattr(settings.topics, topic) for topic in TOPICS}
-        player = Player(history.events(plan.start), producer, tally, plan.speed, names, settings.partitions)
+        player = Player(
+            history.events(plan.start),
+            producer,
+            tally,
+            speed=plan.speed,
+            names=names,
+            partitions=settings.partitions,
+        )
         reading = asyncio.create_task(subscriber.run())
         playing = asyncio.create_task(player.play(self._stop.asked))
         try:
             with screen.choose(self._console, facts(plan, settings, engine, history)) as display:
                 await self._watch(display, engine, reading, playing)
-                await self._finish(
-                    display, engine, reading, Drain(settings, player, subscriber, tally)
-                )
+                await self._finish(display, engine, reading, Drain(settings, player, subscriber, tally))
         finally:
             for task in (playing, reading):
                 task.cancel()
@@ -152,9 +156,7 @@ class Demo:
                 self._stop.asked.set()
         await playing
 
-    async def _finish(
-        self, display: screen.Display, engine: Engine, reading: asyncio.Task[None], drain: Drain
-    ) -> None:
+    async def _finish(self, display: screen.Display, engine: Engine, reading: asyncio.Task[None], drain: Drain) -> None:
         """Wait, within bounds, until everything that was played has gone through."""
         deadline = time.monotonic() + DRAIN_SECONDS
         self._stop.asked.set()  # so that Ctrl-C now means: at once
@@ -162,9 +164,7 @@ class Demo:
             await self._frame(display, engine, reading, "finishing")
             self._drained = await drain.done()
 
-    async def _frame(
-        self, display: screen.Display, engine: Engine, reading: asyncio.Task[None], state: str
-    ) -> None:
+    async def _frame(self, display: screen.Display, engine: Engine, reading: asyncio.Task[None], state: str) -> None:
         engine.check()
         if reading.done():
             await reading
@@ -185,7 +185,7 @@ class Demo:
 
 
 def settle(plan: Plan, kafka: str, redis: str, webhook: str) -> Settings:
-    """Return the worker's settings: the user's own file and environment, and above them what makes it a demo."""
+    """Return the worker's settings: the user's file and environment, and above them what makes it a demo."""
     guests = plan.kafka or plan.redis
     name = guest.guest_name() if guests else "awaken-demo"
     ours = {
@@ -222,6 +222,7 @@ def run(plan: Plan, file: Path | None = None) -> None:
 
     Raises:
         NotReady: something that the demo needs is not there, or the worker ended by itself.
+
     """
     if file is not None and not file.absolute().parent.is_dir():
         raise NotReady(f"--report {file}: there is no folder {file.parent}")
@@ -234,21 +235,16 @@ def run(plan: Plan, file: Path | None = None) -> None:
 
 
 def demo(
+    *,
     speed: Annotated[str, typer.Option(help="event time per real second: 1d, 6h, 3600s")] = "1d",
-    seconds: Annotated[
-        float | None, typer.Option(min=0, help="end after this many seconds; default: the year")
-    ] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="end after this long; default: with the year")] = None,
     report_file: Annotated[Path | None, typer.Option("--report", help="write the summary as JSON")] = None,
     kafka: Annotated[str, typer.Option(help="HOST:PORT of your Kafka in place of the embedded one")] = "",
     redis: Annotated[str, typer.Option(help="URL of your Redis in place of the embedded one")] = "",
     partitions: Annotated[int, typer.Option(min=1, max=1000, help="of each topic")] = 4,
-    start: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="begin on this day of 2017")
-    ] = None,
+    start: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="begin on this day of 2017")] = None,
     seed: Annotated[int, typer.Option(min=0, help="of the simulated clicks and profiles")] = 2017,
-    config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="settings file, for other rules")
-    ] = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="settings file, for other rules")] = None,
 ) -> None:
     """Play a year of real orders, with clicks simulated around them, through a worker, and watch it live."""
     first = None if start is None else int(start.replace(tzinfo=UTC).timestamp() * 1000)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from rich.console import Console
 from rich.live import Live
 
-from streams.demo.tally import Tally
 from streams.demo.view import Facts, draw, line
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.console import Console
+
+    from streams.demo.tally import Tally
 
 LINE_SECONDS = 3.0
 
@@ -23,7 +27,8 @@ class Display(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
-    def show(self, tally: Tally, state: str, now: float) -> None: ...
+    def show(self, tally: Tally, state: str, now: float) -> None:
+        """Show the tally; `state` says what goes on."""
 
 
 class Screen:
@@ -44,8 +49,7 @@ class Screen:
 
     def show(self, tally: Tally, state: str, now: float) -> None:
         """Draw the tally."""
-        width, height = self._console.size
-        self._live.update(draw(tally, self._facts, state, now, width, height), refresh=True)
+        self._live.update(draw(tally, self._facts, state, now, self._console.size), refresh=True)
 
 
 class Lines:

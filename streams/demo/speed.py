@@ -21,6 +21,7 @@ def parse_speed(text: str) -> float:
 
     Raises:
         SpeedError: it is not a duration, or not above 0 and at most 52w.
+
     """
     found = FORM.fullmatch(text.strip())
     unit = _unit(found[2].lower()) if found else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -23,14 +23,14 @@ FETCH_MS = 50
 class Subscriber:
     """Reads the output topics from their start, committed messages only.
 
-    `ends` holds, by topic and partition, the offset after the last message read; `heard` when it was (tally's clock).
+    `ends` holds, by topic and partition, the offset after the last message read; `heard` is when that was.
     """
 
     def __init__(
         self, bootstrap: str, topics: Topics, tally: Tally, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._tally, self._clock = tally, clock
-        self._take = {
+        self._take: dict[str, Callable[[bytes, float], None]] = {
             topics.lifecycle_transitions: lambda value, now: tally.transition(read_transition(value), now),
             topics.push_decisions: lambda value, _: tally.decision(read_decision(value)),
             topics.push_outcomes: lambda value, _: tally.outcome(read_outcome(value)),
@@ -60,7 +60,7 @@ class Subscriber:
             for place, messages in (await self._consumer.getmany(timeout_ms=POLL_MS)).items():
                 self._note(place, messages)
 
-    def _note(self, place: TopicPartition, messages: list) -> None:
+    def _note(self, place: TopicPartition, messages: list[Any]) -> None:
         self.heard = self._clock()
         for message in messages:
             self._take[place.topic](message.value, self.heard)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from typing import Any
+from typing import TYPE_CHECKING
 
 from streams.demo.history import TOPICS
 from streams.demo.latency import Latency, Timeline
-from streams.wire.message import Decision, Envelope, Outcome, Transition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streams.demo.history import Topic
+    from streams.wire.message import Decision, Envelope, Outcome, Transition
 
 CLASSES = ("new", "active", "dormant", "churned", "returning")
 WINDOW_SECONDS = 3.0
@@ -97,8 +102,8 @@ class Tally:
         """Return the events produced per second of late."""
         return sum(rate.per_second(now) for rate in self.events.values())
 
-    def play(self, counts: dict[Any, int], until: int, now: float) -> None:
-        """Note a stretch of the history: events by topic, up to event time `until` (ms), produced at `now`."""
+    def play(self, counts: Mapping[Topic, int], until: int, now: float) -> None:
+        """Note a stretch of the history, produced at `now`: events by topic, up to event time `until`."""
         self.first_at = until if self.first_at is None else self.first_at
         self.at = until
         self.timeline.add(until, now)

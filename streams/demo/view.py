@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -16,6 +15,9 @@ from rich.text import Text
 from streams.demo.tally import CLASSES, GLANCE_SECONDS, Tally
 from streams.demo.wording import CAUSES, day, moment, reason, tell
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 COLOURS = {"new": "cyan", "active": "green", "dormant": "yellow", "churned": "red", "returning": "magenta"}
 ORIGIN = "Orders are real (Complete Journey, 2017), clicks are simulated around them."
 LEVELS = "▁▂▃▄▅▆▇█"
@@ -26,7 +28,7 @@ FEW_ROWS = 3
 
 
 class Facts(NamedTuple):
-    """What stays the same in a run: `servers` and `speed` in words, the history's span (ms UTC), the pages' URL."""
+    """What stays the same: servers and speed in words, the history's span (ms UTC), the pages' URL."""
 
     servers: str
     speed: str
@@ -35,16 +37,15 @@ class Facts(NamedTuple):
     pages: str
 
 
-def draw(tally: Tally, facts: Facts, state: str, now: float, width: int, height: int) -> RenderableType:
-    """Return the screen, `width` by `height` cells; `state` says what goes on, `now` is the tally's clock."""
+def draw(tally: Tally, facts: Facts, state: str, now: float, size: tuple[int, int]) -> RenderableType:
+    """Return the screen of `size` (width, height); `state` says what goes on, `now` is the tally's clock."""
+    width, height = size
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return Group(*small(tally, facts, state, now)[:height])
     roomy, wide = height >= ROOMY_HEIGHT, width >= WIDE_WIDTH
     screen, figures, pushes = Layout(), Layout(size=8 if roomy else 7), Layout(size=5)
     half = width // 2
-    figures.split_row(
-        Layout(flow(tally, now, half - 4, roomy=roomy), size=half), users(tally, width - half - 4)
-    )
+    figures.split_row(Layout(flow(tally, now, half - 4, roomy=roomy), size=half), users(tally, width - half - 4))
     pushes.split_row(Layout(decided(tally), size=half), delivered(tally))
     screen.split_column(
         Layout(heading(tally, facts, state), size=3),
@@ -86,14 +87,8 @@ def flow(tally: Tally, now: float, width: int, *, roomy: bool) -> Panel:
         grid.add_row(topic, f"{rate.per_second(now):,.0f}/s", f"{rate.total:,}")
     median, tail = tally.latency.recent(0.5), tally.latency.recent(0.99)
     latency = Text("latency  ", "dim")
-    latency.append(
-        "no transition yet" if median is None else f"p50 {median:,.0f} ms  p99 {tail:,.0f} ms", "default"
-    )
-    rows = (
-        (grid, "", spark(tally.trend, width), latency)
-        if roomy
-        else (grid, spark(tally.trend, width), latency)
-    )
+    latency.append("no transition yet" if median is None else f"p50 {median:,.0f} ms  p99 {tail:,.0f} ms", "default")
+    rows = (grid, "", spark(tally.trend, width), latency) if roomy else (grid, spark(tally.trend, width), latency)
     return framed(Group(*rows), "Events", f"{tally.per_second(now):,.0f}/s, {tally.sent:,} so far")
 
 
@@ -120,11 +115,7 @@ def newest(tally: Tally, now: float, *, wide: bool) -> Panel:
     grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for user, move in tally.newest:
         to = Text(move.to, COLOURS.get(move.to, "default"))
-        step = (
-            [Text(move.from_, "dim"), Text("→ ").append(to), CAUSES.get(move.cause, move.cause)]
-            if wide
-            else [to]
-        )
+        step = [Text(move.from_, "dim"), Text("→ ").append(to), CAUSES.get(move.cause, move.cause)] if wide else [to]
         grid.add_row(moment(move.at), user, *step, tell(move))
     body = grid if tally.newest else Text("none yet: the first users are on their way", "dim")
     rate = tally.moves.per_second(now)
@@ -138,9 +129,7 @@ def decided(tally: Tally) -> Panel:
         (Text(reason(code), "green" if code == "sent" else "default"), f"{count:>7,}")
         for code, count in sorted(tally.decisions.items(), key=lambda item: -item[1])
     ]
-    return framed(
-        pairs(rows, "none yet: nobody is dormant"), "Pushes decided", f"{tally.decisions.total():,} so far"
-    )
+    return framed(pairs(rows, "none yet: nobody is dormant"), "Pushes decided", f"{tally.decisions.total():,} so far")
 
 
 def delivered(tally: Tally) -> Panel:
@@ -175,21 +164,22 @@ def small(tally: Tally, facts: Facts, state: str, now: float) -> list[Text]:
 
 def line(tally: Tally, now: float) -> str:
     """Return the tally in a line of plain text, for a log."""
-    classes = ", ".join(f"{name} {tally.users[name]}" for name in CLASSES)
-    tail = tally.latency.recent(0.99)
-    return (
-        f"{'-' if tally.at is None else day(tally.at)}: {tally.sent:,} events ({tally.per_second(now):,.0f}/s); users: {classes}; "
-        f"{tally.moves.total:,} transitions; pushes: {tally.decisions['sent']:,} sent, {tally.delivered:,} delivered"
-        f"; p99 {'-' if tail is None else f'{tail:,.0f} ms'}; dead letters {tally.dead_letters}"
+    tail, speed = tally.latency.recent(0.99), tally.per_second(now)
+    parts = (
+        f"{'-' if tally.at is None else day(tally.at)}: {tally.sent:,} events ({speed:,.0f}/s)",
+        f"users: {', '.join(f'{name} {tally.users[name]:,}' for name in CLASSES)}",
+        f"{tally.moves.total:,} transitions",
+        f"pushes: {tally.decisions['sent']:,} sent, {tally.delivered:,} delivered",
+        f"p99 {'-' if tail is None else f'{tail:,.0f} ms'}",
+        f"dead letters: {tally.dead_letters:,}",
     )
+    return "; ".join(parts)
 
 
 def framed(body: RenderableType, title: str, total: str) -> Panel:
     """Return the body in a frame with its title at the left and its total after it."""
     head = Text.assemble((f" {title}: ", "bold"), (f"{total} ", "cyan"))
-    return Panel(
-        body, title=head, title_align="left", box=box.ROUNDED, border_style="bright_black", padding=(0, 1)
-    )
+    return Panel(body, title=head, title_align="left", box=box.ROUNDED, border_style="bright_black", padding=(0, 1))
 
 
 def pairs(rows: list[tuple[RenderableType, RenderableType]], empty: str) -> RenderableType:
@@ -216,6 +206,4 @@ def spark(values: Iterable[float], width: int) -> Text:
     """Return the newest `width` values as a row of columns, the greatest full."""
     shown = list(values)[-width:]
     top = max(shown, default=0.0) or 1.0
-    return Text(
-        "".join(LEVELS[round(value / top * (len(LEVELS) - 1))] for value in shown), "cyan", no_wrap=True
-    )
+    return Text("".join(LEVELS[round(value / top * (len(LEVELS) - 1))] for value in shown), "cyan", no_wrap=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from streams.wire.message import Transition
+if TYPE_CHECKING:
+    from streams.wire.message import Transition
 
 CAUSES = {"event": "act", "time": "time", "threshold": "rules", "correction": "late event"}
 REASONS = {
@@ -22,29 +24,25 @@ def tell(move: Transition) -> str:
     evidence = dict(move.evidence)
     last, days = evidence.pop("last_at", None), evidence.pop("threshold_days", None)
     absent = evidence.pop("absent_days", None)
-    rest = "; ".join(
-        f"{name.replace('_', ' ')} {value}" for name, value in evidence.items() if value is not None
-    )
+    rest = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in evidence.items() if value is not None)
     seen = f"last seen {date(int(last))}" if last is not None else ""
     return "; ".join(filter(None, (_clause(move, days, absent), seen, rest)))
 
 
 def _clause(move: Transition, days: object, absent: object) -> str:
-    count = f"{days:g} days" if isinstance(days, int | float) else "long"
     if move.cause == "correction":
         return f"a late event disproves {move.from_}"
-    match move.to:
-        case "new":
-            return "seen for the first time"
-        case "active" if move.cause == "time":
-            return f"with us for {count}"
-        case "active":
-            return "came again on another day"
-        case "dormant" | "churned":
-            return f"{count} without a sign"
-        case "returning" if isinstance(absent, int | float):
-            return f"back after {absent:.0f} days"
-    return f"{move.dimension}: {move.from_} to {move.to}"
+    count = f"{days:g} days" if isinstance(days, int | float) else "long"
+    back = f"back after {absent:.0f} days" if isinstance(absent, int | float) else "back"
+    clauses = {
+        ("new", "event"): "seen for the first time",
+        ("active", "event"): "came again on another day",
+        ("active", "time"): f"with us for {count}",
+        ("dormant", "time"): f"{count} without a sign",
+        ("churned", "time"): f"{count} without a sign",
+        ("returning", "event"): back,
+    }
+    return clauses.get((move.to, move.cause), f"{move.dimension}: {move.from_} to {move.to}")
 
 
 def reason(code: str) -> str:

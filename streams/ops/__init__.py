@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class NotReady(RuntimeError):  # noqa: N818 - it says what is so
+class NotReady(RuntimeError):
     """Something that Awaken needs is not there; the text says what, and what mends it."""
 
     def __init__(self, detail: str, mend: str = "") -> None:

@@ -22,16 +22,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import aiokafka
 import numpy as np
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka import TopicPartition as TP
 from aiokafka.partitioner import murmur2
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.errors import CoordinatorNotAvailableError
 
 from streams import settings as declared
-from streams.demo.cache import EmbeddedRedis
 from streams.ops import topics
 from streams.ops.admin import connect
 from streams.ops.child import free_port
@@ -42,6 +42,7 @@ from streams.worker.recovery import read_to_end
 START = 1_700_006_400_000  # a UTC midnight
 DAYS = 60
 LAPSE_DAYS = 14
+ORDERS = 0.1  # of the events
 Row = tuple[str, str, str, int, int]
 
 
@@ -66,7 +67,7 @@ def generate(events: int, users: int, seed: int = 7) -> Stream:
     user, day = user[alive][:events], day[alive][:events]
     order = np.argsort(day, kind="stable")
     user, at = user[order], START + (day[order] * DAY).astype(np.int64)
-    bought = rng.random(user.size) < 0.1
+    bought = rng.random(user.size) < ORDERS
     return Stream(user, at, bought, np.round(rng.gamma(2, 20, user.size), 2), rng.integers(0, 5000, user.size))
 
 
@@ -102,14 +103,18 @@ def oracle(stream: Stream, partition: np.ndarray) -> Iterator[Row]:
 
 
 def run(
-    events: int, users: int, partitions: int = 4, guarantee: str = "exactly-once", kafka: str | None = None, core: int = 1
+    events: int,
+    users: int,
+    partitions: int = 4,
+    guarantee: str = "exactly-once",
+    kafka: str | None = None,
+    core: int = 1,
 ) -> dict[str, Any]:
     """Run the job and return its figures; `core` is where the worker is pinned."""
     with ExitStack() as stack:
         if kafka is None:
             kafka = stack.enter_context(RealKafka(cpu=(core + 1) % (os.cpu_count() or 1))).bootstrap
-        redis = stack.enter_context(EmbeddedRedis())
-        settings = job_settings(kafka, redis.url, partitions, guarantee)
+        settings = job_settings(kafka, partitions, guarantee)
         topics.create(settings)
         stack.callback(_drop, settings)
         stream = generate(events, users)
@@ -130,7 +135,7 @@ def run(
     }
 
 
-def job_settings(kafka: str, redis: str, partitions: int, guarantee: str) -> Settings:
+def job_settings(kafka: str, partitions: int, guarantee: str) -> Settings:
     """Return the job's settings: no churned, new and returning end with the second active day, nothing is pushed."""
     name = f"bench-{os.getpid()}-{time.time_ns() // 1_000_000}"
     names = {f"AWAKEN_TOPICS_{f}".upper(): f"{name}-{f.replace('_', '-')}" for f in declared.Topics.__struct_fields__}
@@ -139,7 +144,6 @@ def job_settings(kafka: str, redis: str, partitions: int, guarantee: str) -> Set
         {
             **names,
             "AWAKEN_KAFKA": kafka,
-            "AWAKEN_REDIS": redis,
             "AWAKEN_GROUP": name,
             "AWAKEN_PARTITIONS": str(partitions),
             "AWAKEN_GUARANTEE": guarantee,
@@ -161,7 +165,7 @@ async def _fill(settings: Settings, stream: Stream, homes: np.ndarray) -> None:
         bootstrap_servers=settings.kafka, acks="all", compression_type="lz4", max_batch_size=500_000
     )
     await producer.start()
-    batches: dict[tuple[str, int], object] = {}
+    batches: dict[tuple[str, int], Any] = {}
     sent = []
     for n, (user, at, order, amount, item) in enumerate(zip(*(column.tolist() for column in stream), strict=True)):
         key, category = f"u{user:07d}", f"c{item % 50}"
@@ -243,10 +247,10 @@ def _watch(settings: Settings, worker: subprocess.Popen[bytes]) -> Watched:
                     break
             time.sleep(0.02)
     peak = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{worker.pid}/status").read_text())[1]) << 10  # type: ignore[index]
-    with urllib.request.urlopen(f"http://127.0.0.1:{settings.web_port}/metrics") as page:  # noqa: S310 (our own)
+    with urllib.request.urlopen(f"http://127.0.0.1:{settings.web_port}/metrics") as page:
         text = page.read().decode()
     started, ended = (
-        float(re.search(rf"^awaken_{name}_timestamp_seconds (\S+)", text, re.M)[1])  # type: ignore[index]
+        float(re.search(rf"^awaken_{name}_timestamp_seconds (\S+)", text, re.MULTILINE)[1])  # type: ignore[index]
         for name in ("first_event", "last_commit")
     )
     return Watched(started, ended, times, cpu, peak)
@@ -264,12 +268,15 @@ def _inputs(settings: Settings) -> list[TopicPartition]:
 
 
 def _ends(client: KafkaAdminClient, settings: Settings) -> dict[TopicPartition, int]:
-    asked = {tp: OffsetSpec.LATEST for tp in _inputs(settings)}
+    asked = dict.fromkeys(_inputs(settings), OffsetSpec.LATEST)
     return {tp: info.offset for tp, info in client.list_partition_offsets(asked).items() if info.offset}
 
 
 def _committed(client: KafkaAdminClient, settings: Settings) -> dict[TopicPartition, int]:
-    offsets = client.list_group_offsets(settings.group).get(settings.group, {})
+    try:
+        offsets = client.list_group_offsets(settings.group).get(settings.group, {})
+    except CoordinatorNotAvailableError:  # a new broker makes its offsets topic at the first question
+        return {}
     inputs = set(_inputs(settings))
     return {tp: at.offset for tp, at in offsets.items() if tp in inputs and at.offset > 0}
 
@@ -280,7 +287,7 @@ async def _read_transitions(settings: Settings) -> list[Row]:
         bootstrap_servers=settings.kafka, isolation_level="read_committed", auto_offset_reset="earliest"
     )
     await consumer.start()
-    tps = [TP(settings.topics.lifecycle_transitions, p) for p in range(settings.partitions)]
+    tps = [aiokafka.TopicPartition(settings.topics.lifecycle_transitions, p) for p in range(settings.partitions)]
     consumer.assign(tps)
     rows: list[Row] = []
     while not all([await read_to_end(consumer, tp) for tp in tps]):

@@ -85,7 +85,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         if settings.guarantee == "exactly-once":
             yield transactions(settings)
         yield from _topics(settings)
-    yield cache(settings)
+    if settings.push.channels:
+        yield cache(settings)
 
 
 def packages() -> Finding:

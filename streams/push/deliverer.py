@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 KINDS: dict[str, Callable[[Settings, Redis], Channel]] = {"inbox": Inbox.open, "webhook": Webhook.open}
 
-INTERRUPTED = "interrupted before its end was known; not repeated, because it might arrive twice"
+INTERRUPTED = "interrupted before its end was known, and not repeated: "
+TWICE = "it might arrive twice"
 NO_ADDRESS = "no address: contact or consent was withdrawn, or the profile erased"
 NO_CHANNEL = "no such channel: it is not in push.channels, or push.webhook_url is empty"
 
@@ -92,10 +93,11 @@ class Deliverer:
         def outcome(word: Literal["delivered", "failed", "uncertain"], attempts: int, detail: str) -> Outcome:
             return Outcome(decision.id, decision.user, now, name, word, attempts, detail)
 
-        if state == "interrupted" and not (address and self.channels[name].idempotent):
-            return outcome("uncertain", 1, INTERRUPTED if address else f"{INTERRUPTED}; {NO_ADDRESS}")
-        if not address:
-            return outcome("failed", 0, NO_ADDRESS if name in self.channels else NO_CHANNEL)
+        obstacle = "" if address else NO_ADDRESS if name in self.channels else NO_CHANNEL
+        if state == "interrupted" and (obstacle or not self.channels[name].idempotent):
+            return outcome("uncertain", 1, INTERRUPTED + (obstacle or TWICE))
+        if obstacle:
+            return outcome("failed", 0, obstacle)
         receipt = await _send(self.channels[name], self._message(decision), address)
         return outcome(receipt.outcome, receipt.attempts, receipt.detail)
 

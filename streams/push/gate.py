@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from streams.settings import Settings
+
 KEPT_MS = 30 * DAY
 MAX_DECISIONS = 100
 Admission = Literal["admitted", "capped", "already_sent"]
@@ -111,6 +113,11 @@ class RedisGate:
         self.redis = redis
         self.prefix = prefix
         self.max_decisions = max_decisions
+
+    @classmethod
+    def open(cls, settings: Settings, redis: Redis) -> RedisGate:
+        """Return the gate of this deployment: groups on one server do not meet."""
+        return cls(redis, settings.group)
 
     async def admit(self, asks: Sequence[Ask]) -> list[Admission]:
         """Return the verdict on each ask, in order, in one round trip for all of them."""

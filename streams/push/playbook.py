@@ -37,6 +37,12 @@ class Candidate(Struct, frozen=True):
 
 
 PLAYBOOKS = (Playbook("reactivation", dimension="activity", to="dormant"),)
+_TRIGGERS = tuple(f'"type":"awaken.{p.dimension}.{p.to}"'.encode() for p in PLAYBOOKS)
+
+
+def may_trigger(event: bytes) -> bool:
+    """Say whether a transition's JSON can trigger a playbook: a look at its bytes, so that few need be read."""
+    return any(trigger in event for trigger in _TRIGGERS)
 
 
 def candidates(envelope: Envelope[Transition]) -> list[Candidate]:

@@ -84,16 +84,14 @@ def _historic(case: Case) -> tuple[bool, str]:
 
 def _consent(case: Case) -> tuple[bool, str]:
     allowed = _allowed(case.profile, case.push)
-    return bool(allowed), ", ".join(allowed) or (
-        "no profile" if case.profile is None else "on no channel of ours"
-    )
+    nothing = "no profile" if case.profile is None else "on no channel of ours"
+    return bool(allowed), ", ".join(allowed) or nothing
 
 
 def _contactable(case: Case) -> tuple[bool, str]:
     reachable = addresses(case.profile, case.push)
-    return bool(reachable), ", ".join(reachable) or "no address on " + ", ".join(
-        _allowed(case.profile, case.push)
-    )
+    nothing = f"no address on {', '.join(_allowed(case.profile, case.push))}"
+    return bool(reachable), ", ".join(reachable) or nothing
 
 
 def _already_sent(case: Case) -> tuple[bool, str]:

@@ -28,8 +28,15 @@ class Script:
         self.digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
     async def run(self, redis: Redis, keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> Any:
-        """Run the script once and return its reply."""
-        return (await self.run_many(redis, [(keys, arguments)]))[0]
+        """Run the script once and return its reply.
+
+        Raises:
+            RedisError: Redis is gone or refuses; the script may then have run or not.
+        """
+        try:
+            return await redis.evalsha(self.digest, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await redis.eval(self.source, len(keys), *keys, *arguments)
 
     async def run_many(self, redis: Redis, calls: Sequence[Call]) -> list[Any]:
         """Run the script for each call, in order, in one round trip; two when the server must learn it first.

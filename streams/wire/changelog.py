@@ -12,7 +12,7 @@ HEAD = np.void(b"AW" + bytes([LAYOUT, 0]))
 ENTRY = np.dtype([("head", "V4"), ("row", ROW)])
 
 
-class UnknownLayout(ValueError):  # noqa: N818 (it says what is so)
+class UnknownLayout(ValueError):
     """A changelog value that this version cannot read."""
 
 

@@ -6,7 +6,7 @@ record, so that one bad record costs its chunk some time and nobody anything els
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
@@ -21,12 +21,12 @@ from streams.wire.event import Click, Order, Profile
 EARLIEST_AT = 631_152_000_000
 """1990-01-01: an earlier time is some other unit's, as seconds taken for milliseconds are."""
 
-readers = {
+read_profile = msgspec.json.Decoder(Profile).decode
+readers: dict[int, Callable[[bytes], Any]] = {
     CLICKS: msgspec.json.Decoder(Click).decode,
     ORDERS: msgspec.json.Decoder(Order).decode,
-    PROFILES: msgspec.json.Decoder(Profile).decode,
+    PROFILES: read_profile,
 }
-read_profile = readers[PROFILES]
 
 
 class Record(Protocol):

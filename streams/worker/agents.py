@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -22,8 +23,10 @@ import faust
 from redis.exceptions import RedisError
 
 from streams import metrics
+from streams.push import policy
 from streams.push.decider import Decider
 from streams.push.deliverer import Deliverer
+from streams.push.playbook import may_trigger
 from streams.wire.message import Decision, encode, read_decision, read_transition
 from streams.worker.app import Awaken
 from streams.worker.chunk import Chunk
@@ -83,14 +86,15 @@ async def _fold(partition: Partition, chunk: Chunk, forget: Sequence[Forget]) ->
     partition.receive(chunk)
     partition.pump()
     for user in partition.shard.take_erased():
-        await _patiently(partition, lambda user=user: asyncio.gather(*(f(user.decode()) for f in forget)))
+        await _patiently(partition, partial(_forget, user.decode(), forget))
     await partition.relieve()
 
 
 async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
     """Decide about each transition that is a playbook's trigger."""
-    transitions = [read_transition(r.value or b"") for r in chunk.records]
-    decisions = await _patiently(partition, lambda: decider.decide(transitions, partition.profile))
+    transitions = [read_transition(r.value) for r in chunk.records if r.value and may_trigger(r.value)]
+    now = partition.wall_now() if partition.settings.clock == "wall" else None
+    decisions = await _patiently(partition, lambda: decider.decide(transitions, partition.profile, now))
     if decisions is None:
         return
     source = f"awaken/{partition.settings.group}"
@@ -107,7 +111,7 @@ async def _deliver(partition: Partition, chunk: Chunk, deliverer: Deliverer) -> 
     records = iter(chunk.records)
     while some := list(islice(records, partition.settings.push.deliveries_at_once)):
         decisions = [read_decision(r.value or b"").data for r in some]
-        outcomes = await _patiently(partition, lambda sends=decisions: _deliver_all(partition, sends, deliverer))
+        outcomes = await _patiently(partition, partial(_deliver_all, partition, decisions, deliverer))
         if outcomes is None:
             return
         partition.ledger.record(
@@ -120,13 +124,18 @@ async def _deliver(partition: Partition, chunk: Chunk, deliverer: Deliverer) -> 
     partition.ledger.position(chunk.topic, chunk.next_offset)
 
 
+async def _forget(user: str, forget: Sequence[Forget]) -> bool:
+    await asyncio.gather(*(each(user) for each in forget))
+    return True
+
+
 async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deliverer: Deliverer) -> list[Any]:
     now = partition.wall_now()
     sends = []
     for decision in decisions:
         if decision.action == "send":
             profile = partition.profile(decision.user)
-            sends.append(deliverer.deliver(decision, profile.contacts if profile else {}, now))
+            sends.append(deliverer.deliver(decision, policy.addresses(profile, partition.settings.push), now))
     return [outcome for outcomes in await asyncio.gather(*sends) for outcome in outcomes]
 
 
@@ -142,4 +151,3 @@ async def _patiently(partition: Partition, attempt: Callable[[], Awaitable[T]]) 
                 said = True
             await asyncio.sleep(RETRY_SECONDS)
     return None
-

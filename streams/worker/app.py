@@ -94,7 +94,7 @@ class Awaken(faust.App):
             await asyncio.gather(*map(self._open, sorted(numbers)))
             self._warm.clear()
             self._show_partitions()
-        except Exception as error:  # noqa: BLE001 (whatever it is, a partition half open must not be worked on)
+        except Exception as error:
             log.exception("could not open the assigned partitions")
             await self.crash(error)
             return
@@ -105,7 +105,7 @@ class Awaken(faust.App):
     async def _open(self, number: int) -> None:
         """Take a partition over and read its users back."""
         ledger = await self._open_ledger(number)
-        shard, position = self._warm.pop(number, None) or (Shard(rules_of(self.settings)), 0)
+        shard, position = self._warm.pop(number) if number in self._warm else (Shard(rules_of(self.settings)), 0)
         self.recovered[number] = await recover(shard, self.settings.kafka, self.changelog_topic, number, position)
         partition = Partition(number, self.settings, shard, ledger, self.consumer)
         self.partitions[number] = partition
@@ -155,7 +155,7 @@ class Awaken(faust.App):
             partition.closing = True
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # noqa: BLE001 (nobody can know whether the commit happened: end, and learn it from the log)
+        except Exception as error:
             log.exception("partition %d: the commit failed", partition.number)
             await self.crash(error)
 

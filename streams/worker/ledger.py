@@ -135,7 +135,7 @@ class Gathering(ABC):
         if not sent:
             return
         # Every future is looked at, failed or not: asyncio would complain of an exception that nobody saw.
-        results = await asyncio.gather(*sent, return_exceptions=True)
+        results: list[Any] = await asyncio.gather(*sent, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):
                 raise result
@@ -214,9 +214,7 @@ class PlainLedger(Gathering):
         commit_positions: Callable[[Positions], Awaitable[object]],
     ) -> PlainLedger:
         """Connect a producer; `commit_positions` writes the group's offsets."""
-        producer = AIOKafkaProducer(
-            bootstrap_servers=settings.kafka.split(","), acks="all", max_batch_size=BATCH_BYTES
-        )
+        producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.split(","), acks="all", max_batch_size=BATCH_BYTES)
         await producer.start()
         return cls(producer, partition, changelog_topic, commit_positions)
 

@@ -181,7 +181,8 @@ class Partition:
     def _release_bad(self) -> None:
         """Send the bad records that stand before the positions to the dead letters."""
         waiting = {source: self.merge.first_offset(source) for source in range(len(SOURCES))}
-        due, later = [], []
+        due: list[tuple[int, Bad]] = []
+        later: list[tuple[int, Bad]] = []
         for source, bad in self._bad:
             first = waiting[source]
             (due if first is None or bad.record.offset < first else later).append((source, bad))
@@ -214,4 +215,3 @@ class Partition:
         for k in np.flatnonzero(blank).tolist():
             values[k] = None
         return list(zip(keys, values, strict=True))
-

@@ -15,6 +15,7 @@ from aiokafka.structs import TopicPartition
 from streams import metrics
 from streams.shard import Shard
 from streams.wire.changelog import decode_rows
+from streams.worker.batch import records, whole
 
 POLL_MS = 200
 
@@ -32,6 +33,7 @@ async def recover(shard: Shard, kafka: str, topic: str, partition: int, position
         enable_auto_commit=False,
         fetch_max_wait_ms=20,
         max_partition_fetch_bytes=8 << 20,
+        key_deserializer=whole,
     )
     await consumer.start()
     try:
@@ -39,8 +41,8 @@ async def recover(shard: Shard, kafka: str, topic: str, partition: int, position
         if position:
             consumer.seek(tp, position)
         while not await read_to_end(consumer, tp):
-            for records in (await consumer.getmany(tp, timeout_ms=POLL_MS)).values():
-                _restore(shard, records)
+            for batches in (await consumer.getmany(tp, timeout_ms=POLL_MS)).values():
+                _restore(shard, records(batches))
         reached: int = await consumer.position(tp)
     finally:
         await consumer.stop()
@@ -54,21 +56,19 @@ async def read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition) -> bool:
     return end is not None and end >= 0 and await consumer.position(tp) >= end
 
 
-def _restore(shard: Shard, records: list[Any]) -> None:
+def _restore(shard: Shard, found: list[Any]) -> None:
     """Put a fetch's rows in place; a tombstone blanks its user's row."""
     start = 0
-    for k, record in enumerate(records):
+    for k, record in enumerate(found):
         if record.value is None:
-            _put(shard, records[start:k])
+            _put(shard, found[start:k])
             shard.erase(int(shard.intern([record.key])[0]))
             start = k + 1
-    _put(shard, records[start:])
+    _put(shard, found[start:])
 
 
-def _put(shard: Shard, records: list[Any]) -> None:
-    if records:
-        rows, profiles = decode_rows([r.value for r in records])
-        shard.restore([r.key for r in records], rows, profiles)
-        metrics.RECOVERED.inc(len(records))
-
-
+def _put(shard: Shard, found: list[Any]) -> None:
+    if found:
+        rows, profiles = decode_rows([r.value for r in found])
+        shard.restore([r.key for r in found], rows, profiles)
+        metrics.RECOVERED.inc(len(found))

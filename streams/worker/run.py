@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from streams.push.channels import Channel
 from streams.push.channels.inbox import Inbox
+from streams.push.connection import connect
 from streams.push.decider import Decider
 from streams.push.deliverer import Deliverer, close_channels, open_channels
 from streams.push.gate import RedisGate
@@ -28,11 +29,11 @@ def build(settings: Settings) -> Awaken:
     """Return the worker's Faust app: table, agents, pages."""
     app = Awaken(settings)
     app.Table(TABLE, partitions=settings.partitions)
-    redis = Redis.from_url(settings.redis, socket_timeout=5, socket_connect_timeout=5)
-    gate = RedisGate(redis)
+    redis = connect(settings)
+    gate = RedisGate.open(settings, redis)
     channels = open_channels(settings, redis)
     deliverer = Deliverer(settings, gate, channels)
-    add_agents(app, Decider(settings, gate), deliverer, (gate.forget, Inbox(redis).forget))
+    add_agents(app, Decider(settings, gate), deliverer, (gate.forget, Inbox.open(settings, redis).forget))
     add_pages(app)
     app.on_before_shutdown.connect(_closing(channels, redis), weak=False)
     return app

@@ -77,4 +77,4 @@ class UserTable(faust.Table):
         """Refuse: a row is what follows from the events, and nobody writes it by hand."""
         raise TypeError(f"the table of users cannot be written ({key!r}): its rows follow from the events")
 
-    on_key_del = on_key_set  # type: ignore[assignment]
+    on_key_del = on_key_set

@@ -119,7 +119,7 @@ def test_a_suppressed_decision_goes_nowhere():
 def test_a_finished_decision_is_known_to_the_gate():
     gate = MemoryGate()
     deliver(gate, Post())
-    assert DECISION.id in gate._books["u1"].finished  # noqa: SLF001
+    assert DECISION.id in gate._books["u1"].finished
 
 
 @pytest.mark.parametrize("contacts", [{}, {"post": ""}, {"pigeon": "p"}])
@@ -253,7 +253,7 @@ def test_losing_redis_after_the_send_is_no_interruption(step, after):
         with pytest.raises(RedisConnectionError):
             await one.deliver(DECISION, CONTACTS, NOW)
         outcomes = await one.deliver(DECISION, CONTACTS, NOW + 1)
-        assert not one._unrecorded  # noqa: SLF001
+        assert not one._unrecorded
         return outcomes
 
     assert asyncio.run(run()) == [outcome("delivered", 1, "taken")]

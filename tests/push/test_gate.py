@@ -213,7 +213,8 @@ def test_a_delivery_is_kept_as_long_as_its_admission(url):
 def test_gates_of_two_deployments_on_one_server_do_not_meet(url):
     async def run():
         async with Redis.from_url(url) as redis:
-            live, trial = RedisGate(redis, "live"), RedisGate(redis, "trial")
+            live = RedisGate.open(Settings(group="live"), redis)
+            trial = RedisGate.open(Settings(group="trial"), redis)
             assert await live.admit([ask("a", cap=1)]) == await trial.admit([ask("a", cap=1)]) == ["admitted"]
             await trial.forget("u1")
             assert await live.admit([ask("b", cap=1)]) == ["capped"]

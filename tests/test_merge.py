@@ -1,0 +1,78 @@
+"""The merge brings topics together by event time, and holds nobody up for a topic that was read to its end."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.core.row import CLICKS, EVENT, ORDERS, PROFILES
+from streams.merge import Merge
+
+
+def events(source, *times, first=0):
+    found = np.zeros(len(times), EVENT)
+    found["at"], found["source"] = times, source
+    found["offset"] = np.arange(first, first + len(times))
+    return found
+
+
+def told(taken):
+    return [(int(e["at"]), int(e["source"])) for e in taken]
+
+
+def test_events_wait_for_a_topic_that_is_behind():
+    merge = Merge()
+    merge.add(CLICKS, events(CLICKS, 1, 5, 9))
+    assert told(merge.take([False, False, True])) == []
+    merge.add(ORDERS, events(ORDERS, 4, 6))
+    assert told(merge.take([False, False, True])) == [(1, CLICKS), (4, ORDERS), (5, CLICKS), (6, ORDERS)]
+    assert merge.waiting(CLICKS) == 1
+    assert merge.first_offset(CLICKS) == 2
+    assert merge.first_offset(ORDERS) is None
+
+
+def test_a_topic_read_to_its_end_holds_nobody_up():
+    merge = Merge()
+    merge.add(CLICKS, events(CLICKS, 1, 5))
+    assert told(merge.take([True, True, True])) == [(1, CLICKS), (5, CLICKS)]
+    assert told(merge.take([True, True, True])) == []
+
+
+def test_at_equal_times_the_topics_order_decides_even_between_chunks():
+    merge = Merge()
+    merge.add(CLICKS, events(CLICKS, 5))
+    merge.add(ORDERS, events(ORDERS, 5))
+    # More clicks at 5 may come, and they would come before the order.
+    assert told(merge.take([False, False, True])) == [(5, CLICKS)]
+    merge.add(CLICKS, events(CLICKS, 5, 6, first=1))
+    assert told(merge.take([False, False, True])) == [(5, CLICKS), (5, ORDERS)]
+
+
+def test_a_topics_own_order_is_kept_where_its_times_go_back():
+    merge = Merge()
+    merge.add(CLICKS, events(CLICKS, 9, 2, 10))
+    merge.add(ORDERS, events(ORDERS, 3, 20))
+    assert told(merge.take([True, True, True])) == [(3, ORDERS), (9, CLICKS), (2, CLICKS), (10, CLICKS), (20, ORDERS)]
+
+
+lists = st.lists(st.integers(0, 30), max_size=30)
+
+
+@given(lists, lists, lists, st.lists(st.tuples(st.integers(0, 2), st.integers(1, 7)), max_size=40))
+def test_the_order_does_not_depend_on_the_cuts(clicks, orders, profiles, cuts):
+    whole = [sorted(clicks), orders, sorted(profiles)]
+    topics = [events(source, *times) for source, times in enumerate(whole)]
+
+    def read(cuts):
+        merge, at, out = Merge(), [0, 0, 0], []
+        for source, size in [*cuts, *((s, 1000) for s in (CLICKS, ORDERS, PROFILES))]:
+            merge.add(source, topics[source][at[source] : at[source] + size])
+            at[source] += size
+            taken = merge.take([at[s] >= len(topics[s]) for s in range(3)])
+            out += [(int(e["source"]), int(e["offset"])) for e in taken]
+        return out
+
+    # A topic at its end holds nobody up, so only what is read before an end is reached has one order.
+    once = read([])
+    assert sorted(read(cuts)) == sorted(once)
+    for source in range(3):
+        assert [o for s, o in read(cuts) if s == source] == list(range(len(topics[source])))
