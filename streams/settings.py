@@ -272,7 +272,7 @@ def _value(field: msgspec.structs.FieldInfo, value: Any, place: str, *, strict: 
         return msgspec.convert(value, field.type, strict=strict)
     except msgspec.ValidationError as error:
         allowed = _allowed(field) or str(error)
-        raise SettingsError(f"{place} = {value!r}: {describe(field)}; allowed: {allowed}") from error
+        raise SettingsError(f"{place} = {value!r}: {_meta(field).description}; allowed: {allowed}") from error
 
 
 def _is_section(field: msgspec.structs.FieldInfo) -> bool:

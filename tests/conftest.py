@@ -59,11 +59,7 @@ def pytest_terminal_summary(terminalreporter):
     """Say in plain words what the skipped tests with a real Kafka need."""
     skipped = [report for report in terminalreporter.getreports("skipped") if "kafka" in report.keywords]
     reasons = sorted(
-        {
-            report.longrepr[2].removeprefix("Skipped: ")
-            for report in skipped
-            if isinstance(report.longrepr, tuple)
-        }
+        {report.longrepr[2].removeprefix("Skipped: ") for report in skipped if isinstance(report.longrepr, tuple)}
     )
     for reason in reasons:
         terminalreporter.write_line(f"{len(skipped)} tests with a real Kafka were skipped. {reason}")
@@ -135,7 +131,5 @@ def await_true(condition, seconds=30):
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(
-                f"not within {seconds:g} seconds: {condition!r} (last: {value!r})"
-            ) from refusal
+            raise AssertionError(f"not within {seconds:g} seconds: {condition!r} (last: {value!r})") from refusal
         time.sleep(POLL_SECONDS)

@@ -7,7 +7,8 @@ of them. A broker deletes records by their own timestamps, and ours may lie far 
 - profiles and the state's changelog are compacted, never deleted by age;
 - what we write (state, transitions, decisions, outcomes, dead letters) is stamped by the broker as it is
   appended (LogAppendTime): retention counts from when we wrote it, and a transition dated at a deadline of
-  last year survives. The time of what happened stands in the message.
+  last year survives. The time of what happened stands in the message. And there is room for more than an input
+  may be long: a bad record of full size, with its reason in the headers, must not stop its partition.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 KEPT = {"retention.ms": "-1"}
 COMPACTED = {"cleanup.policy": "compact"}
-STAMPED = {"message.timestamp.type": "LogAppendTime"}
+OURS = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(4 << 20)}
 CREATE = "awaken topics"
 
 
@@ -76,11 +77,11 @@ def plan(settings: Settings) -> list[TopicSpec]:
         names.clicks: inputs,
         names.orders: inputs,
         names.profiles: COMPACTED,
-        changelog(settings): COMPACTED | STAMPED,
-        names.lifecycle_transitions: STAMPED,
-        names.push_decisions: STAMPED,
-        names.push_outcomes: STAMPED,
-        names.dead_letters: STAMPED,
+        changelog(settings): COMPACTED | OURS,
+        names.lifecycle_transitions: OURS,
+        names.push_decisions: OURS,
+        names.push_outcomes: OURS,
+        names.dead_letters: OURS,
     }
     return [TopicSpec(name, settings.partitions, config) for name, config in configs.items()]
 
@@ -192,7 +193,7 @@ def _loss(spec: TopicSpec, actual: dict[str, str]) -> str:
         return ""
     if spec.kept:
         return f"the topic {spec.name} deletes records by age (retention.ms = {retention}), and none may go"
-    if spec.config.items() >= STAMPED.items() and actual.get("message.timestamp.type") == "CreateTime":
+    if spec.config.items() >= OURS.items() and actual.get("message.timestamp.type") == "CreateTime":
         return (
             f"the topic {spec.name} deletes records by their own timestamps (message.timestamp.type = "
             f"CreateTime, retention.ms = {retention}), and ours may lie in the past"

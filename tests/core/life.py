@@ -36,6 +36,4 @@ class Life:
 
 
 def told(moves):
-    return [
-        (CLASSES[m["from"]], CLASSES[m["to"]], CAUSES[m["cause"]], int(m["seq"]), int(m["at"])) for m in moves
-    ]
+    return [(CLASSES[m["from"]], CLASSES[m["to"]], CAUSES[m["cause"]], int(m["seq"]), int(m["at"])) for m in moves]

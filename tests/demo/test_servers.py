@@ -29,9 +29,7 @@ with EmbeddedBroker() as broker, EmbeddedRedis() as cache:
 def owner():
     """A process that owns both servers: (process, [(port, pid) of each])."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True, env=environment
-    )
+    process = subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True, env=environment)
     numbers = [int(word) for word in process.stdout.readline().split()]
     yield process, list(zip(numbers[::2], numbers[1::2], strict=True))
     process.kill()

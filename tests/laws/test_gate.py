@@ -27,9 +27,7 @@ windows = st.sampled_from([1, DAY, WINDOW, 365 * DAY])
 # Times crowd around each other, the window's edge and the edge of memory: that is where gates could differ.
 times = st.builds(
     lambda base, step: max(0, AT + base + step),
-    st.sampled_from(
-        [0, DAY, WINDOW, 2 * WINDOW, KEPT_MS, KEPT_MS + WINDOW, 2 * KEPT_MS + WINDOW, 400 * DAY, -AT]
-    ),
+    st.sampled_from([0, DAY, WINDOW, 2 * WINDOW, KEPT_MS, KEPT_MS + WINDOW, 2 * KEPT_MS + WINDOW, 400 * DAY, -AT]),
     st.integers(-2, 2),
 )
 bounds = st.sampled_from([1, 2, 100])

@@ -65,9 +65,7 @@ def test_missing_topics_are_one_if_it_may_not(embedded, names):
 
 def test_topics_that_do_not_fit_stop_the_worker(embedded, names):
     topics.create(embedded)
-    settings = names.settings(
-        kafka=embedded.kafka, redis=embedded.redis, guarantee="at-least-once", partitions=3
-    )
+    settings = names.settings(kafka=embedded.kafka, redis=embedded.redis, guarantee="at-least-once", partitions=3)
     with pytest.raises(NotReady, match="set AWAKEN_PARTITIONS=2"):
         doctor.require(settings)
 
@@ -90,9 +88,7 @@ def test_a_kafka_that_gives_an_address_that_cannot_be_reached(names):
         "--advertised-listener-url",
         f"tcp://127.0.0.1:{nowhere}",
     ]
-    child = Child(
-        "a broker behind a wall", [binary(), "broker", *urls, "--storage-engine", "memory://tansu/"]
-    )
+    child = Child("a broker behind a wall", [binary(), "broker", *urls, "--storage-engine", "memory://tansu/"])
     try:
         child.await_ready(lambda: admin.accepts("127.0.0.1", port), 20)
         found = doctor.broker(names.settings(kafka=f"127.0.0.1:{port}"))

@@ -133,8 +133,7 @@ def test_the_jars_are_fetched_once_even_by_several_at_once(kitchen):
     asking = "import sys; from pathlib import Path; from streams.ops import jars; "
     asking += f"jars.DEPLOY = Path({str(kitchen / 'deploy')!r}); print(jars.fetch_jars())"
     asked = [
-        subprocess.Popen([sys.executable, "-c", asking], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-        for _ in range(3)
+        subprocess.Popen([sys.executable, "-c", asking], stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(3)
     ]
     folder = kitchen / "cache" / "awaken" / "kafka-9.9.9"
     assert [one.communicate(timeout=60)[0].strip() for one in asked] == [str(folder)] * 3

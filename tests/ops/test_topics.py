@@ -28,9 +28,7 @@ def real(real_kafka, names):
 def make(settings, name, partitions, **config):
     configs = {key.replace("_", "."): value for key, value in config.items()}
     with connect(settings.kafka) as admin:
-        admin.create_topics(
-            {name: {"num_partitions": partitions, "replication_factor": 1, "configs": configs}}
-        )
+        admin.create_topics({name: {"num_partitions": partitions, "replication_factor": 1, "configs": configs}})
 
 
 def partitions(settings):
@@ -60,7 +58,7 @@ def test_the_plan_names_every_topic_once_with_one_number_of_partitions(names):
 
 def test_no_topic_loses_past_records_when_history_is_played(names):
     for spec in topics.plan(names.settings(clock="event")):
-        assert spec.kept or spec.config == topics.STAMPED
+        assert spec.kept or spec.config == topics.OURS
 
 
 def test_live_inputs_follow_the_brokers_retention(names):

@@ -312,9 +312,7 @@ def test_a_crowd_asking_at_once_never_breaks_the_cap(url):
 
             async def worker(number, redis):
                 gate = RedisGate(redis)
-                chunks = [
-                    [ask(f"w{number}:{n}", user, AT + n * 1000, cap=3) for user in users] for n in range(40)
-                ]
+                chunks = [[ask(f"w{number}:{n}", user, AT + n * 1000, cap=3) for user in users] for n in range(40)]
                 verdicts = await asyncio.gather(*(gate.admit(chunk) for chunk in chunks))
                 return [dict(zip(users, chunk, strict=True)) for chunk in verdicts]
 

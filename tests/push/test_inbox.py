@@ -64,9 +64,7 @@ def test_the_inbox_is_the_newest_of_what_was_sent_whatever_order_and_repetition(
     run(put())
     assert run(inbox.read("u1")) == newest(sent)
     assert (
-        run(redis.hlen("awaken:{u1}:inbox"))
-        == run(redis.zcard("awaken:{u1}:inbox-order"))
-        == min(count, MAX_MESSAGES)
+        run(redis.hlen("awaken:{u1}:inbox")) == run(redis.zcard("awaken:{u1}:inbox-order")) == min(count, MAX_MESSAGES)
     )
 
 

@@ -103,8 +103,7 @@ def test_the_webhook_counts_only_with_a_url():
         "inbox",
     )
     assert (
-        decide(replace(GOOD, push=Push(), profile=replace(PROFILE, consent={"webhook": True}))).reason
-        == "no_consent"
+        decide(replace(GOOD, push=Push(), profile=replace(PROFILE, consent={"webhook": True}))).reason == "no_consent"
     )
 
 

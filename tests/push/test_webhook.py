@@ -202,9 +202,7 @@ def test_an_unusable_url_is_refused_at_once_by_the_name_of_its_setting(url):
 
 
 def test_the_settings_reach_the_channel():
-    push = Push(
-        webhook_url="http://r.example/x", webhook_timeout_seconds=2, webhook_attempts=7, deliveries_at_once=5
-    )
+    push = Push(webhook_url="http://r.example/x", webhook_timeout_seconds=2, webhook_attempts=7, deliveries_at_once=5)
     webhook = Webhook.open(Settings(push=push), None)
     assert (webhook.url, webhook.timeout_seconds, webhook.attempts, webhook.connections) == (
         "http://r.example/x",

@@ -1,0 +1,110 @@
+"""The ledgers' promises that need no broker: order, and that nothing is written after a failure."""
+
+import asyncio
+
+import pytest
+from aiokafka.errors import ProducerFenced
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata, TopicPartition
+
+from streams.worker.ledger import Broken, Fenced, PlainLedger, TransactionalLedger
+
+
+class Producer:
+    """A producer that writes down what is asked of it, and fails at a step when told to."""
+
+    def __init__(self, fail_at="", error=None):
+        self.steps, self.fail_at, self.error = [], fail_at, error
+
+    def create_batch(self):
+        return BatchBuilder(1000, 0)
+
+    async def _step(self, name):
+        self.steps.append(name)
+        if name == self.fail_at:
+            raise self.error
+
+    async def begin_transaction(self):
+        await self._step("begin")
+
+    async def send_batch(self, batch, topic, *, partition):
+        await self._step(f"{topic}×{batch.record_count()}")
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(RecordMetadata(topic, partition, TopicPartition(topic, partition), 7, 0, 0, 0))
+        return done
+
+    async def send_offsets_to_transaction(self, positions, group):
+        await self._step("positions " + ",".join(f"{tp.topic}={o}" for tp, o in positions.items()))
+
+    async def commit_transaction(self):
+        await self._step("commit")
+
+
+def exactly_once(producer):
+    return TransactionalLedger(producer, "g", 0, "changelog")
+
+
+def fill(ledger):
+    ledger.record("transitions", [(b"k", b"v"), (b"k", b"w")])
+    ledger.position("clicks", 5)
+
+
+def test_a_commit_is_one_transaction():
+    producer = Producer()
+    ledger = exactly_once(producer)
+    fill(ledger)
+    assert asyncio.run(ledger.commit([(b"u", b"row")]))
+    assert producer.steps == ["begin", "changelog×1", "transitions×2", "positions clicks=5", "commit"]
+    assert ledger.changelog_position == 7
+
+
+def test_nothing_to_write_is_no_transaction():
+    producer = Producer()
+    assert not asyncio.run(exactly_once(producer).commit([]))
+    assert producer.steps == []
+
+
+@pytest.mark.parametrize("step", ["begin", "transitions×2", "positions clicks=5", "commit"])
+def test_after_a_failed_commit_nothing_is_ever_written(step):
+    """Later positions without the records that failed would lose those records."""
+    producer = Producer(step, OSError("broker gone"))
+    ledger = exactly_once(producer)
+    fill(ledger)
+    with pytest.raises(OSError, match="broker gone"):
+        asyncio.run(ledger.commit([]))
+    steps = len(producer.steps)
+    producer.fail_at = ""
+    fill(ledger)
+    with pytest.raises(Broken, match="broker gone"):
+        asyncio.run(ledger.commit([]))
+    assert len(producer.steps) == steps
+
+
+def test_a_ledger_that_was_taken_over_stays_fenced():
+    producer = Producer("commit", ProducerFenced("taken"))
+    ledger = exactly_once(producer)
+    for _ in range(2):
+        fill(ledger)
+        with pytest.raises(Fenced):
+            asyncio.run(ledger.commit([]))
+    assert producer.steps.count("begin") == 1
+
+
+def test_without_transactions_outputs_come_before_rows_and_rows_before_positions():
+    producer = Producer()
+
+    async def commit_positions(positions):
+        producer.steps.append(f"positions {len(positions)}")
+
+    ledger = PlainLedger(producer, 0, "changelog", commit_positions)
+    fill(ledger)
+    asyncio.run(ledger.commit([(b"u", b"row")]))
+    assert producer.steps == ["transitions×2", "changelog×1", "positions 1"]
+
+
+def test_records_are_cut_into_batches_and_a_huge_one_has_its_own():
+    producer = Producer()
+    ledger = exactly_once(producer)
+    ledger.record("transitions", [*[(b"k", bytes(300))] * 4, (b"k", bytes(3000)), (b"k", b"v")])
+    asyncio.run(ledger.commit([]))
+    assert producer.steps[1:-1] == ["transitions×3", "transitions×1", "transitions×1", "transitions×1"]

@@ -1,0 +1,210 @@
+"""What one partition does with chunks: positions, dead letters, the watermark, erasure. No Kafka: a ledger that tells."""
+
+import asyncio
+from types import SimpleNamespace
+
+import msgspec
+import orjson
+import pytest
+
+from streams.settings import DAY, Activity, Settings
+from streams.shard import Shard
+from streams.wire.message import read_transition
+from streams.worker.chunk import Chunk
+from streams.worker.partition import Partition, rules_of
+
+T0 = 1_700_006_400_000
+HOUR = 3_600_000
+
+
+class Ledger:
+    """A ledger that commits into lists."""
+
+    pending_bytes = 0
+    changelog_position = 0
+
+    def __init__(self):
+        self.waiting, self.positions = [], {}
+        self.commits = []
+
+    def record(self, topic, records):
+        self.waiting += [(topic, *record) for record in records]
+
+    def position(self, topic, offset):
+        self.positions[topic] = offset
+
+    async def commit(self, changelog):
+        self.commits.append((self.waiting, self.positions, list(changelog)))
+        self.waiting, self.positions = [], {}
+        return True
+
+    async def close(self):
+        pass
+
+
+class Reader:
+    """Says of each topic when it was read to its end; None while it is not."""
+
+    def __init__(self):
+        self.ends = {}
+
+    def read_to_end(self, topic, partition):
+        assert partition == 3
+        return self.ends.get(topic)
+
+
+def settings(**changes):
+    return msgspec.structs.replace(Settings(lateness_seconds=60), **changes)
+
+
+def partition(now=T0, **changes):
+    chosen = settings(**changes)
+    return Partition(3, chosen, Shard(rules_of(chosen)), Ledger(), Reader(), now=lambda: now)
+
+
+def chunk(topic, *events, first=0):
+    records = [
+        SimpleNamespace(
+            offset=first + n,
+            timestamp=T0,
+            key=key.encode(),
+            value=value if isinstance(value, bytes | None) else orjson.dumps(value),
+            headers=[("trace", b"t")],
+        )
+        for n, (key, value) in enumerate(events)
+    ]
+    return Chunk(topic, 3, records, first + len(records))
+
+
+def click(at, user="u1"):
+    return user, {"user": user, "at": at, "kind": "view"}
+
+
+def order(at, user="u1"):
+    return user, {"user": user, "at": at, "order": "o", "amount": 1}
+
+
+def commit(held):
+    asyncio.run(held.commit())
+    return held.ledger.commits[-1]
+
+
+def transitions(records):
+    return [read_transition(value).data for topic, _, value in records if topic == "lifecycle-transitions"]
+
+
+def test_what_follows_from_a_chunk_is_committed_with_its_position():
+    held = partition()
+    held._reader.ends = {"clicks": T0, "orders": T0, "profiles": T0}
+    held.receive(chunk("clicks", click(T0), click(T0 + 1, "u2")))
+    held.pump()
+    records, positions, changelog = commit(held)
+    assert [(t.from_, t.to) for t in transitions(records)] == [("none", "new")] * 2
+    assert positions == {"clicks": 2}
+    assert [key for key, _ in changelog] == [b"u1", b"u2"]
+
+
+def test_events_that_wait_for_another_topic_are_not_behind_the_position():
+    held = partition()
+    held._reader.ends = {"clicks": None, "orders": None, "profiles": T0}
+    held.receive(chunk("clicks", click(T0), click(T0 + HOUR)))
+    held.receive(chunk("orders", order(T0 + 1)))
+    held.pump()
+    _, positions, _ = commit(held)
+    assert positions == {"clicks": 1, "orders": 1} or positions == {"clicks": 1, "orders": 0}
+    assert held.waiting("clicks") == 1
+    held._reader.ends["orders"] = T0
+    held.pump()
+    assert commit(held)[1]["clicks"] == 2
+
+
+def test_a_bad_record_goes_whole_to_the_dead_letters_once_the_position_passes_it():
+    held = partition()
+    held._reader.ends = {"orders": None, "profiles": T0}
+    held.receive(chunk("clicks", ("u1", b"nonsense"), click(T0 + 1), ("u1", b"[]")))
+    held.pump()
+    records, positions, _ = commit(held)
+    assert positions["clicks"] == 1
+    [(topic, key, value, headers)] = records
+    assert (topic, key, value) == ("dead-letters", b"u1", b"nonsense")
+    said = dict(headers)
+    assert said["trace"] == b"t"
+    assert said["awaken-reason"] == b"not-json"
+    assert (said["awaken-topic"], said["awaken-partition"], said["awaken-offset"]) == (b"clicks", b"3", b"0")
+    held._reader.ends = {"clicks": T0, "orders": T0, "profiles": T0}
+    held.pump()
+    records, positions, _ = commit(held)
+    assert positions["clicks"] == 3
+    assert [dict(r[3])["awaken-reason"] for r in records if r[0] == "dead-letters"] == [b"wrong-type"]
+
+
+def test_lag_makes_nobody_dormant():
+    """A topic that still has records to read holds time at what was read of it, whatever the wall clock says."""
+    held = partition(now=T0 + 100 * DAY)
+    held._reader.ends = {"clicks": None, "orders": T0 + 100 * DAY, "profiles": None}
+    held.receive(chunk("clicks", click(T0), click(T0 + DAY)))
+    held.pump()
+    assert held.shard.watermark <= T0 + DAY
+    assert held.shard.population.tolist()[3:5] == [0, 0]
+
+
+def test_the_wall_clock_goes_on_where_every_topic_was_read_to_its_end():
+    held = partition(now=T0 + 100 * DAY)
+    held._reader.ends = {"clicks": None, "orders": T0 + 100 * DAY, "profiles": T0}
+    held.receive(chunk("clicks", click(T0), click(T0 + DAY)))
+    held._reader.ends["clicks"] = T0 + 20 * DAY
+    held.pump()
+    assert held.shard.watermark == T0 + 20 * DAY - 60_000
+    found = transitions(commit(held)[0])
+    assert [(t.to, t.cause) for t in found] == [("new", "event"), ("active", "event"), ("dormant", "time")]
+
+
+def test_a_broker_that_says_nothing_stops_the_clock():
+    held = partition(now=T0 + 100 * DAY)
+    held._reader.ends = dict.fromkeys(("clicks", "orders", "profiles"), T0 + DAY)
+    held.receive(chunk("clicks", click(T0)))
+    held.pump()
+    assert held.shard.watermark == T0 + DAY - 60_000
+
+
+def test_old_transitions_are_historic_by_the_wall_clock_and_never_by_the_events():
+    for clock, historic in (("wall", True), ("event", False)):
+        held = partition(now=T0 + 4 * DAY, clock=clock)
+        held._reader.ends = dict.fromkeys(("clicks", "orders", "profiles"), T0)
+        held.receive(chunk("clicks", click(T0)))
+        held.pump()
+        assert [t.historic for t in transitions(commit(held)[0])] == [historic]
+
+
+def test_a_null_profile_erases_the_user_from_row_and_changelog():
+    held = partition()
+    held._reader.ends = dict.fromkeys(("clicks", "orders", "profiles"), T0)
+    profile = {"user": "u1", "at": T0, "consent": {"inbox": True}, "contacts": {"inbox": "i"}}
+    held.receive(chunk("profiles", ("u1", profile)))
+    held.receive(chunk("clicks", click(T0)))
+    held.pump()
+    assert held.profile("u1").consent == {"inbox": True}
+    commit(held)
+    held.receive(chunk("profiles", ("u1", None), first=1))
+    held.pump()
+    assert held.profile("u1") is None
+    assert held.shard.describe(b"u1") is None
+    assert commit(held)[2] == [(b"u1", None)]
+    assert held.shard.take_erased() == [b"u1"]
+    held.receive(chunk("clicks", click(T0 + 5), first=1))
+    held.pump()
+    assert [t.seq for t in transitions(commit(held)[0])] == [1]
+
+
+def test_an_event_too_far_ahead_of_the_clock_is_a_dead_letter():
+    held = partition(now=T0, max_ahead_seconds=10)
+    held._reader.ends = dict.fromkeys(("clicks", "orders", "profiles"), T0)
+    held.receive(chunk("clicks", click(T0 + 10_000), click(T0 + 10_001)))
+    held.pump()
+    records, _, _ = commit(held)
+    assert [r[0] for r in records] == ["lifecycle-transitions", "dead-letters"]
+
+
+@pytest.mark.parametrize(("days", "ms"), [(14, 14 * DAY), (0.5, DAY // 2)])
+def test_thresholds_are_milliseconds_to_the_core(days, ms):
+    assert rules_of(Settings(activity=Activity(dormant_days=days))).dormant_ms == ms
