@@ -118,6 +118,9 @@ class Settings(Struct, frozen=True):
         Clock, Meta(description="event: time is the events' own, for recorded history; wall: it goes on without them")
     ] = "wall"
     commit_seconds: Annotated[float, Meta(ge=0.005, le=60, description="how often each partition commits")] = 0.1
+    session_seconds: Annotated[
+        float, Meta(ge=1, le=60, description="a worker silent for this long has its partitions given to the others")
+    ] = 15
     lateness_seconds: Annotated[
         float, Meta(ge=0, le=604_800, description="how late an event may come before absence is decided without it")
     ] = 60

@@ -188,7 +188,6 @@ class Awaken(faust.App):
 
 def faust_options(settings: Settings) -> dict[str, Any]:
     """Return how Faust is to be run; the reasons are those of the design's notes on Faust."""
-    embedded = settings.guarantee == "at-least-once"
     return {
         "broker": [f"kafka://{server}" for server in settings.kafka.split(",")],
         "Table": UserTable,
@@ -203,8 +202,8 @@ def faust_options(settings: Settings) -> dict[str, Any]:
         "stream_recovery_delay": 0.0,
         "consumer_auto_offset_reset": "earliest",
         "consumer_group_instance_id": settings.instance or None,
-        "broker_session_timeout": 10.0 if embedded else 15.0,
-        "broker_heartbeat_interval": 1.0,
+        "broker_session_timeout": settings.session_seconds,
+        "broker_heartbeat_interval": min(settings.session_seconds / 5, 1.0),
         "broker_check_crcs": False,  # TCP and the broker check; a third of a fetch's cost
         "worker_redirect_stdouts": False,
         "web_host": settings.web_host,

@@ -1,10 +1,13 @@
 """The transition table, and what the fold makes of it, figure by figure."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from streams.core.activity import CLASSES, NEXT, TABLE, TRIGGERS, Rules
 from streams.core.row import CAUSES, DAY, NEVER
+from streams.wire.message import Cause
 from tests.core.life import T0, Life
 
 RULES = Rules(7 * DAY, 14 * DAY, 30 * DAY)
@@ -106,8 +109,4 @@ def test_an_act_older_than_the_newest_changes_counts_only():
 
 @pytest.mark.parametrize("cause", CAUSES)
 def test_causes_are_the_messages_own(cause):
-    from typing import get_args
-
-    from streams.wire.message import Cause
-
     assert cause in get_args(Cause)

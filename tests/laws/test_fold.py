@@ -93,7 +93,8 @@ def test_the_fold_says_the_same_compiled_and_as_plain_python():
         "for n in range(25):\n"
         "    h = [(r.randrange(2000), r.randrange(6), r.randrange(2)) for _ in range(60)]\n"
         "    reader = Reader(h, Rules(7 * DAY, 14 * DAY, 30 * DAY)).run([(0, 7), (1, 3), (0, 9)], sweep=True)\n"
-        "    out.append([sorted(reader.moves.items()), sorted((k.decode(), v.hex()) for k, v in reader.rows().items())])\n"
+        "    rows = sorted((k.decode(), v.hex()) for k, v in reader.rows().items())\n"
+        "    out.append([sorted(reader.moves.items()), rows])\n"
         "print(json.dumps(out))"
     )
     said = [

@@ -27,7 +27,7 @@ names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4
 
 @given(moves, names, st.booleans())
 def test_the_template_writes_what_is_declared(move, user, historic):
-    at, last_at, _, seq, before, to, cause = move
+    at, _, _, seq, before, to, cause = move
     [(key, event)] = encode_moves(np.array([move], MOVE), [user.encode()], RULES, "awaken/x", at + 1 if historic else 0)
     read = read_transition(event)
     assert key == user.encode()

@@ -28,7 +28,7 @@ class Producer:
         await self._step("begin")
 
     async def send_batch(self, batch, topic, *, partition):
-        await self._step(f"{topic}×{batch.record_count()}")
+        await self._step(f"{topic} x{batch.record_count()}")
         done = asyncio.get_running_loop().create_future()
         done.set_result(RecordMetadata(topic, partition, TopicPartition(topic, partition), 7, 0, 0, 0))
         return done
@@ -54,7 +54,7 @@ def test_a_commit_is_one_transaction():
     ledger = exactly_once(producer)
     fill(ledger)
     assert asyncio.run(ledger.commit([(b"u", b"row")]))
-    assert producer.steps == ["begin", "changelog×1", "transitions×2", "positions clicks=5", "commit"]
+    assert producer.steps == ["begin", "changelog x1", "transitions x2", "positions clicks=5", "commit"]
     assert ledger.changelog_position == 7
 
 
@@ -64,7 +64,7 @@ def test_nothing_to_write_is_no_transaction():
     assert producer.steps == []
 
 
-@pytest.mark.parametrize("step", ["begin", "transitions×2", "positions clicks=5", "commit"])
+@pytest.mark.parametrize("step", ["begin", "transitions x2", "positions clicks=5", "commit"])
 def test_after_a_failed_commit_nothing_is_ever_written(step):
     """Later positions without the records that failed would lose those records."""
     producer = Producer(step, OSError("broker gone"))
@@ -99,7 +99,7 @@ def test_without_transactions_outputs_come_before_rows_and_rows_before_positions
     ledger = PlainLedger(producer, 0, "changelog", commit_positions)
     fill(ledger)
     asyncio.run(ledger.commit([(b"u", b"row")]))
-    assert producer.steps == ["transitions×2", "changelog×1", "positions 1"]
+    assert producer.steps == ["transitions x2", "changelog x1", "positions 1"]
 
 
 def test_records_are_cut_into_batches_and_a_huge_one_has_its_own():
@@ -107,4 +107,4 @@ def test_records_are_cut_into_batches_and_a_huge_one_has_its_own():
     ledger = exactly_once(producer)
     ledger.record("transitions", [*[(b"k", bytes(300))] * 4, (b"k", bytes(3000)), (b"k", b"v")])
     asyncio.run(ledger.commit([]))
-    assert producer.steps[1:-1] == ["transitions×3", "transitions×1", "transitions×1", "transitions×1"]
+    assert producer.steps[1:-1] == ["transitions x3", "transitions x1", "transitions x1", "transitions x1"]
