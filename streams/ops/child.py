@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from streams.ops import NotReady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 POLL_SECONDS = 0.02
@@ -46,10 +46,16 @@ class ServerFailed(NotReady):
 
 
 class Child:
-    """A running server process. `cpu` pins it to one core (Linux)."""
+    """A running server process. `cpu` pins it to one core (Linux); `env` is added to our environment."""
 
     def __init__(
-        self, name: str, command: Sequence[str], *, cpu: int | None = None, cwd: Path | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        cpu: int | None = None,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process does
@@ -69,6 +75,7 @@ class Child:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             cwd=cwd,
+            env=None if env is None else {**os.environ, **env},
         )
         atexit.register(self.kill)
 

@@ -34,6 +34,7 @@ class Producer:
         return done
 
     async def send_offsets_to_transaction(self, positions, group):
+        assert group == "g"
         await self._step("positions " + ",".join(f"{tp.topic}={o}" for tp, o in positions.items()))
 
     async def commit_transaction(self):
