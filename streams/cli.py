@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from streams import settings as declared
+from streams.demo.run import demo
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.command()(demo)
 Config = Annotated[
     Optional[Path],  # noqa: UP045 (typer reads it at run time)
     typer.Option("--config", "-c", help="settings file; default: config/awaken.toml where there is one"),

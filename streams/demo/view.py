@@ -125,8 +125,8 @@ def newest(tally: Tally, now: float, *, wide: bool) -> Panel:
 
 def decided(tally: Tally) -> Panel:
     """Return the pushes decided, by reason, the most frequent first."""
-    rows: list[tuple[RenderableType, RenderableType]] = [
-        (Text(reason(code), "green" if code == "sent" else "default"), f"{count:>7,}")
+    rows = [
+        (Text(reason(code), "green" if code == "sent" else "default"), Text(f"{count:>5,}"))
         for code, count in sorted(tally.decisions.items(), key=lambda item: -item[1])
     ]
     return framed(pairs(rows, "none yet: nobody is dormant"), "Pushes decided", f"{tally.decisions.total():,} so far")
@@ -134,7 +134,7 @@ def decided(tally: Tally) -> Panel:
 
 def delivered(tally: Tally) -> Panel:
     """Return the deliveries by channel, what failed among them, and the dead letters."""
-    rows: list[tuple[RenderableType, RenderableType]] = []
+    rows: list[tuple[Text, Text]] = []
     for channel in sorted({channel for channel, _ in tally.outcomes}):
         text = Text(f"{tally.outcomes[channel, 'delivered']:,}", "green")
         for outcome in ("failed", "uncertain"):
@@ -142,8 +142,9 @@ def delivered(tally: Tally) -> Panel:
                 text.append(f", {count:,} {outcome}", "red")
         if channel == "webhook":
             text.append(f", {tally.received:,} received here", "dim")
-        rows.append((channel, text))
-    rows.append(("dead letters", Text(f"{tally.dead_letters:,}", "red" if tally.dead_letters else "default")))
+        rows.append((Text(channel), text))
+    style = "red" if tally.dead_letters else "default"
+    rows.append((Text("dead letters"), Text(f"{tally.dead_letters:,}", style)))
     return framed(pairs(rows, ""), "Delivered", f"{tally.delivered:,} so far")
 
 
@@ -182,15 +183,20 @@ def framed(body: RenderableType, title: str, total: str) -> Panel:
     return Panel(body, title=head, title_align="left", box=box.ROUNDED, border_style="bright_black", padding=(0, 1))
 
 
-def pairs(rows: list[tuple[RenderableType, RenderableType]], empty: str) -> RenderableType:
-    """Return names and figures, two pairs to a line where they are many; `empty` where there are none."""
+def pairs(rows: list[tuple[Text, Text]], empty: str) -> RenderableType:
+    """Return names and figures, two pairs to a line where they are many; `empty` where there are none.
+
+    Where there is no room for all, it is the names of many, or the remarks behind the figures of few, that are cut.
+    """
     if not rows:
         return Text(empty, "dim")
     across = 1 if len(rows) <= FEW_ROWS else 2
-    grid = Table.grid(padding=(0, 2, 0, 0))
+    name, figure = (max(row[side].cell_len for row in rows) for side in (0, 1))
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     for _ in range(across):
-        grid.add_column(no_wrap=True, overflow="ellipsis")
-        grid.add_column(no_wrap=True, overflow="ellipsis")
+        for width, flexible in ((name, across > 1), (figure, across == 1)):
+            fit = {"ratio": 1} if flexible else {"width": width}
+            grid.add_column(no_wrap=True, overflow="ellipsis", **fit)
     for n in range(0, len(rows), across):
         grid.add_row(*(cell for row in rows[n : n + across] for cell in row))
     return grid

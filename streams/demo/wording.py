@@ -13,8 +13,8 @@ REASONS = {
     "sent": "sent",
     "no_consent": "no consent",
     "not_contactable": "no contact",
-    "historic": "too old to act on",
-    "already_sent": "sent before",
+    "historic": "too old",
+    "already_sent": "already sent",
     "capped": "over the cap",
 }
 

@@ -1,5 +1,6 @@
 import io
 import re
+from collections import Counter
 
 import pytest
 from rich.cells import cell_len
@@ -33,19 +34,23 @@ def full(make):
     for n in range(200):
         tally.play({"clicks": 123_456, "orders": 9999, "profiles": 999}, FACTS.first_at + n * 10**8, NOW - 1)
         tally.tick(NOW - 100 + n / 2)
-    moves = ("none>new", "new>active", "active>dormant", "dormant>churned", "churned>returning")
+    moves = {
+        "none>new": "event",
+        "new>active": "event",
+        "active>dormant": "time",
+        "dormant>churned": "time",
+        "churned>returning": "event",
+    }
     for n in range(3000):
-        move = moves[n % 5]
+        move, cause = list(moves.items())[n % 5]
         evidence = {"last_at": FACTS.first_at, "threshold_days": 14.0, "absent_days": 123.4}
-        tally.transition(
-            make.transition(f"h{n}", move, cause=("event", "time")[n % 2], at=FACTS.first_at + n, **evidence),
-            NOW - 1 + n / 3000,
-        )
+        message = make.transition(f"h{n}", move, cause=cause, at=FACTS.first_at + n, **evidence)
+        tally.transition(message, NOW - 1 + n / 3000)
     for n in range(5000):
         code = ("sent", "no_consent", "not_contactable", "historic", "already_sent", "capped", "new_rule")[n % 7]
         tally.decision(make.decision(f"d{n}", code, ("inbox", "webhook") if code == "sent" else ()))
         tally.outcome(make.outcome(f"d{n}", "inbox"))
-        tally.outcome(make.outcome(f"d{n}", "webhook", ("delivered", "failed", "uncertain")[n % 3]))
+        tally.outcome(make.outcome(f"d{n}", "webhook", "failed" if n == 0 else "delivered"))
         tally.receive(f"d{n}")
         tally.dead_letter()
     return tally
@@ -102,6 +107,12 @@ def test_at_100_by_30_eight_transitions_stand_with_cause_and_evidence(full):
     rows = [row for row in picture(full, (100, 30)) if "→" in row]
     assert len(rows) >= 8
     assert all(re.search(r"(act|time) .*\w", row) for row in rows)
+
+
+def test_figures_are_never_cut_short(full):
+    text = "\n".join(picture(full, (80, 24)))
+    shown = Counter(int(figure) for figure in re.findall(r"\b71\d\b", text))
+    assert shown == Counter(sorted(full.decisions.values(), reverse=True)[:6])
 
 
 def test_nothing_is_cut_short_at_100_by_30(full):
