@@ -141,7 +141,7 @@ def delivered(tally: Tally) -> Panel:
             if count := tally.outcomes[channel, outcome]:
                 text.append(f", {count:,} {outcome}", "red")
         if channel == "webhook":
-            text.append(f", {tally.received:,} received here", "dim")
+            text.append(f" ({tally.received:,} arrived)", "dim")
         rows.append((Text(channel), text))
     style = "red" if tally.dead_letters else "default"
     rows.append((Text("dead letters"), Text(f"{tally.dead_letters:,}", style)))
@@ -195,8 +195,8 @@ def pairs(rows: list[tuple[Text, Text]], empty: str) -> RenderableType:
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     for _ in range(across):
         for width, flexible in ((name, across > 1), (figure, across == 1)):
-            fit = {"ratio": 1} if flexible else {"width": width}
-            grid.add_column(no_wrap=True, overflow="ellipsis", **fit)
+            ratio, fixed = (1, None) if flexible else (None, width)
+            grid.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio, width=fixed)
     for n in range(0, len(rows), across):
         grid.add_row(*(cell for row in rows[n : n + across] for cell in row))
     return grid

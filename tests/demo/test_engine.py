@@ -59,11 +59,11 @@ def test_a_worker_that_ends_is_told_with_its_last_lines():
     async def act(worker):
         await worker.ready(asyncio.Event())
 
-    with pytest.raises(WorkerFailed, match="(?s)ended by itself.*no such topic"):
+    with pytest.raises(WorkerFailed, match=r"(?s)ended by itself.*no such topic"):
         run("import sys; print('no such topic', file=sys.stderr); sys.exit(3)", act)
 
 
-def test_a_worker_that_dies_later_is_noticed(eventually):
+def test_a_worker_that_dies_later_is_noticed():
     async def act(worker):
         await worker.ready(asyncio.Event())
         worker._child.kill()
@@ -95,7 +95,7 @@ def test_who_stops_need_not_wait_until_it_is_ready():
 def test_our_own_environment_is_as_before():
     before = dict(os.environ)
 
-    async def act(worker):
+    async def act(_worker):
         assert dict(os.environ) == before
 
     run("", act)

@@ -1,0 +1,152 @@
+"""A scene: one deployment of Awaken on a broker that others share, its workers, and what it has written so far.
+
+Every wait has a deadline and says what it waited for; a worker that ends unasked ends the wait.
+"""
+
+import time
+from contextlib import ExitStack
+from functools import partial
+
+import msgspec
+from kafka.errors import CoordinatorNotAvailableError, NotCoordinatorError
+
+from streams.ops import topics
+from streams.ops.admin import connect
+from streams.settings import Push
+from streams.wire.message import read_decision, read_outcome, read_transition
+from tests.end_to_end import history, topic
+from tests.end_to_end.history import Row
+from tests.end_to_end.worker import Worker
+
+PARTITIONS = 3
+SESSION_SECONDS = 3
+WAIT_SECONDS = 60
+STOP_SECONDS = 15
+POLL_SECONDS = 0.02
+
+
+class Scene:
+    """A deployment with its own topics, group and workers; `changes` are settings."""
+
+    def __init__(self, names, kafka, redis, receiver, **changes):
+        self.receiver = receiver
+        self.settings = names.settings(
+            **{
+                "kafka": kafka,
+                "redis": redis,
+                "partitions": PARTITIONS,
+                "clock": "event",
+                "lateness_seconds": 0,
+                "session_seconds": SESSION_SECONDS,
+                "commit_seconds": 0.05,
+                "push": Push(webhook_url=receiver.url),
+            }
+            | changes
+        )
+        self.workers = []
+        self.ends = {}  # (topic, partition) → the offset after the newest record that we wrote
+        self._stack = ExitStack()
+
+    def __enter__(self):
+        self._admin = self._stack.enter_context(connect(self.settings.kafka))
+        topics.create(self.settings)
+        return self
+
+    def __exit__(self, *_):
+        for worker in self.workers:
+            worker.close()
+        self._admin.delete_topics([spec.name for spec in topics.plan(self.settings)])
+        self._stack.close()
+
+    def start(self, name="worker", **changes):
+        """Start a worker, and do not wait for it."""
+        worker = Worker(msgspec.structs.replace(self.settings, **changes), name)
+        self.workers.append(worker)
+        return worker
+
+    def start_ready(self, name="worker", **changes):
+        worker = self.start(name, **changes)
+        self.wait(f"{name} to be ready", worker.ready)
+        return worker
+
+    def stop(self, worker):
+        """Ask a worker to end; it must, in good order and soon."""
+        worker.terminate()
+        self.wait(f"{worker.name} to end after SIGTERM", lambda: worker.exit_code is not None, STOP_SECONDS)
+        assert worker.exit_code == 0, f"{worker.name} ended with {worker.exit_code}"
+
+    def write(self, events, pause=None):
+        """Write a history's events, day by day."""
+        self.write_records([topic.encode(event, self.settings.topics) for event in events], pause)
+
+    def write_records(self, records, pause=None):
+        """Write records (topic, key, value, at, headers)."""
+        self.ends |= topic.write(self.settings.kafka, records, pause)
+
+    def wait(self, what, condition, seconds=WAIT_SECONDS):
+        """Return the condition's first true value.
+
+        Raises:
+            AssertionError: it was not true within `seconds`, or a worker ended unasked.
+        """
+        deadline = time.monotonic() + seconds
+        while not (value := condition()):
+            ended = [f"{w.name} ended with {w.exit_code}" for w in self.workers if w.expected and w.exit_code is not None]
+            assert not ended, f"waiting for {what}: {', '.join(ended)}"
+            assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}; the last answer was {value!r}"
+            time.sleep(POLL_SECONDS)
+        return value
+
+    def committed(self):
+        """The group's offsets, by (topic, partition)."""
+        try:
+            offsets = self._admin.list_group_offsets(self.settings.group).get(self.settings.group, {})
+        except (CoordinatorNotAvailableError, NotCoordinatorError):  # a new broker has no coordinator yet
+            return {}
+        return {(tp.topic, tp.partition): at.offset for tp, at in offsets.items()}
+
+    def reset(self):
+        """Set the group's offsets back to the beginning of every topic, as `--reset-offsets --to-earliest` would."""
+        self._admin.delete_groups([self.settings.group])
+
+    def await_folded(self):
+        """Wait until everything that we wrote is folded and committed, with what followed from it."""
+        self.wait("all input to be committed", partial(self._reached, self.ends))
+
+    def await_pushed(self):
+        """Wait until everything is folded, decided about, delivered and committed."""
+        self.await_folded()
+        names = self.settings.topics
+        for name, what in ((names.lifecycle_transitions, "decided about"), (names.push_decisions, "delivered")):
+            ends = {(name, r.partition): r.offset + 1 for r in self.records(name)}
+            self.wait(f"all of {name} to be {what}", partial(self._reached, ends))
+
+    def _reached(self, ends):
+        committed = self.committed()
+        return all(committed.get(tp, 0) >= end for tp, end in ends.items())
+
+    def records(self, name):
+        """All committed records of a topic."""
+        return topic.read(self.settings.kafka, name, PARTITIONS)
+
+    def transitions(self):
+        """All transitions, as envelopes, in the order of the topic."""
+        return [read_transition(r.value) for r in self.records(self.settings.topics.lifecycle_transitions)]
+
+    def decisions(self):
+        return [read_decision(r.value).data for r in self.records(self.settings.topics.push_decisions)]
+
+    def outcomes(self):
+        return [read_outcome(r.value).data for r in self.records(self.settings.topics.push_outcomes)]
+
+    def dead_letters(self):
+        return self.records(self.settings.topics.dead_letters)
+
+
+def rows(transitions):
+    """Transitions as the oracle tells them, sorted."""
+    return sorted(Row(e.subject, e.data.from_, e.data.to, e.data.at, e.data.seq, e.data.cause) for e in transitions)
+
+
+def expected(events, **options):
+    return history.expected(events, PARTITIONS, **options)

@@ -1,0 +1,93 @@
+"""A worker as its operator has it: a process, signals, its pages and its log."""
+
+import json
+import signal
+import sys
+import urllib.error
+import urllib.request
+
+import msgspec
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.ops.child import Child, free_port
+from streams.settings import environment
+
+COMMAND = (sys.executable, "-m", "streams.cli", "worker")
+PAGE_SECONDS = 2
+LOG_LINES = 60
+
+
+class Worker:
+    """`awaken worker` with these settings, on a web port of its own."""
+
+    def __init__(self, settings, name):
+        self.name = name
+        self.settings = msgspec.structs.replace(settings, web_port=free_port())
+        self.expected = True  # to be alive: nobody has ended it
+        self._child = Child(name, COMMAND, env=environment(self.settings))
+
+    @property
+    def pid(self):
+        return self._child.pid
+
+    @property
+    def exit_code(self):
+        return self._child.exit_code
+
+    def kill(self):
+        """SIGKILL: it learns nothing and says nothing."""
+        self.expected = False
+        self._child.kill()
+
+    def pause(self):
+        self.expected = False
+        self._child.signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._child.signal(signal.SIGCONT)
+
+    def terminate(self):
+        """SIGTERM: what an orchestrator sends first."""
+        self.expected = False
+        self._child.signal(signal.SIGTERM)
+
+    def close(self):
+        self.expected = False
+        self._child.close()
+
+    def log(self, lines=LOG_LINES):
+        return self._child.end(lines)
+
+    def page(self, path):
+        """The status and text of one of its pages; (None, why) while nobody answers."""
+        url = f"http://127.0.0.1:{self.settings.web_port}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=PAGE_SECONDS) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError as error:
+            return None, repr(error)
+
+    def ready(self):
+        return self.page("/health/ready")[0] == 200
+
+    def problems(self, kind="ready"):
+        """What a health page complains of."""
+        return json.loads(self.page(f"/health/{kind}")[1])["problems"]
+
+    def metric(self, name, **labels):
+        """The sum of a metric over the label values that are not given; 0 while there is none."""
+        status, text = self.page("/metrics")
+        assert status == 200, f"{self.name}: /metrics: {text}"
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def held(self):
+        """How many partitions it says that it holds."""
+        return self.metric("awaken_partitions", state="held")
