@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from streams import settings as declared
-from streams.demo.run import demo
+from streams.demo.command import demo
 from streams.settings import SettingsError
 
 app = typer.Typer(

@@ -18,10 +18,9 @@ from streams.push.policy import Reason
 from streams.wire.message import read_decision, read_transition
 
 ROOT = Path(__file__).resolve().parents[1]
-README, DEPLOY, CONFIG = (
-    (ROOT / name).read_text("utf-8") for name in ("README.md", "deploy/README.md", "config/README.md")
-)
-FILES = [p for p in (*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("deploy/*/*.md"))]
+BOOKS = ("README.md", "deploy/README.md", "config/README.md")
+README, DEPLOY, CONFIG = ((ROOT / name).read_text("utf-8") for name in BOOKS)
+FILES = sorted({*ROOT.glob("*.md"), *ROOT.glob("[a-z]*/*.md"), *ROOT.glob(".github/*.md"), *ROOT.glob("deploy/*/*.md")})
 
 
 def blocks(text, language):
@@ -52,9 +51,8 @@ def test_every_command_is_documented_and_every_documented_command_exists():
 
 def test_every_metric_is_documented_and_every_documented_metric_exists():
     declared = [m for m in vars(metrics).values() if isinstance(m, MetricWrapperBase)]
-    families = {
-        m.name + ("_total" if m.type == "counter" else "") for m in REGISTRY.collect() if m.name.startswith("awaken")
-    }
+    ours = [m for m in REGISTRY.collect() if m.name.startswith("awaken")]
+    families = {m.name + ("_total" if m.type == "counter" else "") for m in ours}
     named = set(re.findall(r"^\| `(awaken_\w+)`", DEPLOY, re.MULTILINE))
     assert named == families
     assert len(named) == len(declared)
@@ -77,7 +75,7 @@ def test_links_lead_somewhere(file):
         assert (file.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("text", [README, DEPLOY, CONFIG], ids=["README", "deploy", "config"])
+@pytest.mark.parametrize("text", [README, DEPLOY, CONFIG], ids=BOOKS)
 def test_every_setting_named_exists(text):
     known = {f.name for f in msgspec.structs.fields(settings.Settings)} | {
         f"{s}.{f.name}"

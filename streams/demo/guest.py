@@ -26,14 +26,13 @@ def guest_topics(name: str) -> dict[str, str]:
     return {f"AWAKEN_TOPICS_{field}".upper(): f"{name}-{topic}" for field, topic in defaults.items()}
 
 
-def leave_kafka(settings: Settings) -> list[str]:
-    """Delete the guest's topics and consumer group; return the topics that were deleted."""
+def leave_kafka(settings: Settings) -> None:
+    """Delete the guest's topics and consumer group."""
     with connect(settings.kafka) as admin:
         topics = [topic for topic in admin.list_topics() if topic.startswith(f"{settings.group}-")]
         if topics:
             admin.delete_topics(topics)
         admin.delete_groups([settings.group])
-    return topics
 
 
 async def leave_redis(settings: Settings) -> None:

@@ -12,36 +12,39 @@ import os
 import time
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from redis.exceptions import ConnectionError as NoRedis
 from rich.console import Console
 
 from streams import settings as setting
 from streams.demo import guest, report, screen
 from streams.demo.broker import EmbeddedBroker
 from streams.demo.cache import EmbeddedRedis
+from streams.demo.command import demo
 from streams.demo.drain import Drain
 from streams.demo.engine import Engine
 from streams.demo.history import TOPICS, History
 from streams.demo.player import Player
 from streams.demo.receiver import Receiver
-from streams.demo.speed import describe_speed, parse_speed
+from streams.demo.speed import describe_speed
 from streams.demo.stop import Stop
 from streams.demo.subscriber import Subscriber
 from streams.demo.tally import Tally
 from streams.demo.view import Facts
 from streams.ops import NotReady, topics
+from streams.ops.admin import Unreachable
 from streams.ops.child import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Iterator
 
     from streams.settings import Settings
+
+__all__ = ["Demo", "Plan", "demo", "run"]
 
 FRAME_SECONDS = 0.2
 DRAIN_SECONDS = 20.0
@@ -104,12 +107,22 @@ class Demo:
         redis = plan.redis or stack.enter_context(EmbeddedRedis()).url
         receiver = await stack.enter_async_context(Receiver(self._tally))
         settings = settle(plan, kafka, redis, receiver.url)
-        if plan.redis:
-            stack.push_async_callback(guest.leave_redis, settings)
-        if plan.kafka:
-            stack.push_async_callback(asyncio.to_thread, guest.leave_kafka, settings)
+        stack.push_async_callback(self._leave, settings)
         await asyncio.to_thread(topics.create, settings)
         return settings
+
+    async def _leave(self, settings: Settings) -> None:
+        """Delete what is ours on servers that are not, or say that it is still there."""
+        leaving: list[Awaitable[None]] = []
+        if self._plan.kafka:
+            leaving.append(asyncio.to_thread(guest.leave_kafka, settings))
+        if self._plan.redis:
+            leaving.append(guest.leave_redis(settings))
+        for error in await asyncio.gather(*leaving, return_exceptions=True):
+            if error is None or isinstance(error, Unreachable | NoRedis):
+                continue  # where nobody answers, nothing was begun, or that error is on its way already
+            left = f"left on your servers, since it could not be deleted: all that is named {settings.group}"
+            self._console.print(f"{left} ({error})", highlight=False, soft_wrap=True)
 
     async def _show(self, stack: AsyncExitStack, settings: Settings, engine: Engine, history: History) -> None:
         """Play the history, and show what comes of it until all of it has."""
@@ -232,21 +245,3 @@ def run(plan: Plan, file: Path | None = None) -> None:
     console.print(report.tell(summary), highlight=False, soft_wrap=True)
     if file is not None:
         report.write(summary, file)
-
-
-def demo(
-    *,
-    speed: Annotated[str, typer.Option(help="event time per real second: 1d, 6h, 3600s")] = "1d",
-    seconds: Annotated[float | None, typer.Option(min=0, help="end after this long; default: with the year")] = None,
-    report_file: Annotated[Path | None, typer.Option("--report", help="write the summary as JSON")] = None,
-    kafka: Annotated[str, typer.Option(help="HOST:PORT of your Kafka in place of the embedded one")] = "",
-    redis: Annotated[str, typer.Option(help="URL of your Redis in place of the embedded one")] = "",
-    partitions: Annotated[int, typer.Option(min=1, max=1000, help="of each topic")] = 4,
-    start: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="begin on this day of 2017")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="of the simulated clicks and profiles")] = 2017,
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="settings file, for other rules")] = None,
-) -> None:
-    """Play a year of real orders, with clicks simulated around them, through a worker, and watch it live."""
-    first = None if start is None else int(start.replace(tzinfo=UTC).timestamp() * 1000)
-    plan = Plan(parse_speed(speed), seconds, kafka, redis, partitions, seed, first, config)
-    run(plan, report_file)

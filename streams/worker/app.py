@@ -37,7 +37,6 @@ if _found != PINNED:
     raise ImportError(f"Awaken works with {PINNED}, not {_found}: install it anew with pip")
 
 log = logging.getLogger(__name__)
-IDLE_COLLECTION_SECONDS = 60
 
 
 class Awaken(faust.App):
@@ -161,8 +160,6 @@ class Awaken(faust.App):
 
     def _pace(self, partition: Partition) -> None:
         """Pause the fetching of a topic whose events have waited long for another's, and go on when they are few."""
-        if self.rebalancing:
-            return
         for topic in partition.topics:
             tp, waiting = TP(topic, partition.number), partition.waiting(topic)
             paused = tp in self.consumer._paused_partitions  # noqa: SLF001 (Faust offers no question)

@@ -1,5 +1,6 @@
 """The demo itself, as a user starts it: in a process of its own, ended by the clock or by a signal."""
 
+import asyncio
 import os
 import re
 import signal
@@ -13,10 +14,12 @@ import orjson
 import pytest
 import redis
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from streams.demo import guest
-from streams.demo.run import Plan, demo, run, settle
+from streams.demo.command import demo
+from streams.demo.run import Demo, Plan, run, settle
 from streams.ops import NotReady
 from streams.ops.admin import connect
 from streams.settings import SettingsError, Topics
@@ -24,7 +27,9 @@ from tests.oracle import Rules, User
 
 ROOT = Path(__file__).parents[2]
 DAY = 86_400_000
-COMMAND = "import typer; from streams.demo.run import demo; typer.run(demo)"
+RULES = Rules(new_days=3, dormant_days=2, churned_days=4)
+"""Short, so that the slowest machine comes to see all that can happen."""
+COMMAND = "import typer; from streams.demo.command import demo; typer.run(demo)"
 
 
 @pytest.fixture
@@ -32,10 +37,12 @@ def start():
     """Starts demos; none outlives the test."""
     started = []
 
-    def begin(*options, **environment):
+    days = {f"AWAKEN_ACTIVITY_{name}".upper(): str(value) for name, value in RULES._asdict().items()}
+
+    def begin(*options):
         process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, *map(str, options)],
-            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **days},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -83,14 +90,14 @@ def counted(history, until):
         if event.at > until:
             break
         if event.topic != "profiles":
-            users.setdefault(event.key, User(Rules())).act(event.at)
+            users.setdefault(event.key, User(RULES)).act(event.at)
     return users
 
 
 @pytest.mark.timeout(180)
 def test_it_plays_pushes_reports_and_leaves_nothing(start, history, tmp_path):
     file = tmp_path / "report.json"
-    process = start("--speed", "6d", "--seconds", "6", "--report", file)
+    process = start("--speed", "2d", "--seconds", "6", "--report", file)
     pids = playing(process)
     assert len(pids) == 3  # broker, Redis, worker
     said, _ = process.communicate(timeout=150)
@@ -163,7 +170,7 @@ def test_a_worker_that_dies_ends_it_and_is_told(start):
 def test_on_a_kafka_of_yours_it_is_a_guest(start, real_kafka, embedded_redis, tmp_path):
     file = tmp_path / "report.json"
     servers = ("--kafka", real_kafka.bootstrap, "--redis", embedded_redis.url)
-    process = start("--speed", "6d", "--seconds", "4", "--report", file, *servers)
+    process = start("--speed", "2d", "--seconds", "5", "--report", file, *servers)
     playing(process)
     with connect(real_kafka.bootstrap) as admin:
         ours = {topic for topic in admin.list_topics() if topic.startswith("demo-")}
@@ -237,3 +244,24 @@ def test_the_options_are_those_of_the_issue():
 
 def test_a_guests_topics_are_all_topics():
     assert len(guest.guest_topics("demo-1")) == len(Topics.__struct_fields__)
+
+
+def test_a_start_in_another_year_is_refused():
+    app = typer.Typer()
+    app.command()(demo)
+    answer = CliRunner().invoke(app, ["--start", "2018-05-01"])
+    assert answer.exit_code == 2
+    assert "the orders are of 2017" in answer.output
+
+
+def test_what_a_guest_cannot_delete_is_named(monkeypatch, capsys):
+    def refuse(_settings):
+        raise NotReady("not authorised")
+
+    monkeypatch.setattr(guest, "leave_kafka", refuse)
+    visit = plan(kafka="127.0.0.1:1", redis="redis://127.0.0.1:1")
+    settings = settle(visit, visit.kafka, visit.redis, "http://127.0.0.1:3/push")
+    asyncio.run(Demo(visit, Console())._leave(settings))
+    said = capsys.readouterr().out
+    assert settings.group in said
+    assert "not authorised" in said

@@ -4,6 +4,7 @@ Every wait has a deadline and says what it waited for; a worker that ends unaske
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 
@@ -23,6 +24,7 @@ SESSION_SECONDS = 3
 WAIT_SECONDS = 60
 STOP_SECONDS = 15
 POLL_SECONDS = 0.02
+DAY_SECONDS = 0.1
 
 
 class Scene:
@@ -45,10 +47,12 @@ class Scene:
         )
         self.workers = []
         self.ends = {}  # (topic, partition) → the offset after the newest record that we wrote
+        self._fed = []
         self._stack = ExitStack()
 
     def __enter__(self):
         self._admin = self._stack.enter_context(connect(self.settings.kafka))
+        self._feeder = self._stack.enter_context(ThreadPoolExecutor(1))
         topics.create(self.settings)
         return self
 
@@ -75,13 +79,17 @@ class Scene:
         self.wait(f"{worker.name} to end after SIGTERM", lambda: worker.exit_code is not None, STOP_SECONDS)
         assert worker.exit_code == 0, f"{worker.name} ended with {worker.exit_code}"
 
-    def write(self, events, pause=None):
-        """Write a history's events, day by day."""
-        self.write_records([topic.encode(event, self.settings.topics) for event in events], pause)
+    def write(self, events, pause_seconds=0):
+        """Write a history's events, day by day, with a pause after each."""
+        self.write_records([topic.encode(event, self.settings.topics) for event in events], pause_seconds)
 
-    def write_records(self, records, pause=None):
+    def feed(self, events):
+        """Go on writing while the test does something else: a day every tenth of a second, after what was fed before."""
+        self._fed.append(self._feeder.submit(self.write, events, DAY_SECONDS))
+
+    def write_records(self, records, pause_seconds=0):
         """Write records (topic, key, value, at, headers)."""
-        self.ends |= topic.write(self.settings.kafka, records, pause)
+        self.ends |= topic.write(self.settings.kafka, records, pause_seconds)
 
     def wait(self, what, condition, seconds=WAIT_SECONDS):
         """Return the condition's first true value.
@@ -111,6 +119,8 @@ class Scene:
 
     def await_folded(self):
         """Wait until everything that we wrote is folded and committed, with what followed from it."""
+        while self._fed:
+            self._fed.pop(0).result(WAIT_SECONDS)
         self.wait("all input to be committed", partial(self._reached, self.ends))
 
     def await_pushed(self):
@@ -125,9 +135,13 @@ class Scene:
         committed = self.committed()
         return all(committed.get(tp, 0) >= end for tp, end in ends.items())
 
-    def records(self, name):
-        """All committed records of a topic."""
-        return topic.read(self.settings.kafka, name, PARTITIONS)
+    def records(self, name, *, settled=True):
+        """All committed records of a topic (`topic.read`)."""
+        return topic.read(self.settings.kafka, name, PARTITIONS, settled=settled)
+
+    def told(self):
+        """How many transitions there are by now; a killed worker may have left some undecided."""
+        return len(self.records(self.settings.topics.lifecycle_transitions, settled=False))
 
     def transitions(self):
         """All transitions, as envelopes, in the order of the topic."""

@@ -6,21 +6,20 @@ from itertools import groupby
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams.worker.recovery import read_to_end
 from tests.oracle import DAY
 
 READ_SECONDS = 60
 
 
-def write(kafka, records, pause=None):
+def write(kafka, records, pause_seconds=0):
     """Write records (topic, key, value, at, headers), a UTC day after another; return the end offset of each partition.
 
-    A day's records are with the broker before the next day's first is sent. `pause` is called after each day.
+    A day's records are with the broker before the next day's first is sent, after a pause if one is wanted.
     """
-    return asyncio.run(_write(kafka, records, pause))
+    return asyncio.run(_write(kafka, records, pause_seconds))
 
 
-async def _write(kafka, records, pause):
+async def _write(kafka, records, pause_seconds):
     ends = {}
     async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all", linger_ms=2) as producer:
         for _, day in groupby(records, key=lambda record: record[3] // DAY):
@@ -30,17 +29,20 @@ async def _write(kafka, records, pause):
             ]
             for told in await asyncio.gather(*sent):
                 ends[told.topic, told.partition] = told.offset + 1
-            if pause is not None:
-                await asyncio.to_thread(pause)
+            await asyncio.sleep(pause_seconds)
     return ends
 
 
-def read(kafka, topic, partitions):
-    """Return all committed records of a topic, by partition and offset."""
-    return asyncio.run(asyncio.wait_for(_read(kafka, topic, partitions), READ_SECONDS))
+def read(kafka, topic, partitions, *, settled=True):
+    """Return all committed records of a topic, by partition and offset.
+
+    `settled`: wait for the end of transactions that are open. A transaction shows in one partition a moment before it
+    shows in another, so that who saw its offsets may still have to wait for its records.
+    """
+    return asyncio.run(asyncio.wait_for(_read(kafka, topic, partitions, settled), READ_SECONDS))
 
 
-async def _read(kafka, topic, partitions):
+async def _read(kafka, topic, partitions, settled):
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka, isolation_level="read_committed", auto_offset_reset="earliest", fetch_max_wait_ms=20
     )
@@ -49,12 +51,17 @@ async def _read(kafka, topic, partitions):
         tps = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(tps)
         found = []
-        while not all([await read_to_end(consumer, tp) for tp in tps]):
+        end = consumer.highwater if settled else consumer.last_stable_offset
+        while not all([await _reached(consumer, tp, end(tp)) for tp in tps]):
             for records in (await consumer.getmany(*tps, timeout_ms=200)).values():
                 found += records
     finally:
         await consumer.stop()
     return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+async def _reached(consumer, tp, end):
+    return end is not None and await consumer.position(tp) >= end
 
 
 def encode(event, topics):

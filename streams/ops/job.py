@@ -1,0 +1,142 @@
+"""The lifecycle job by which engines are compared: its events, its settings, and what must come of it.
+
+Clicks and orders of many users over 60 days of event time, 10 % of them orders. Per user: first and last activity,
+daily and weekly windows, totals and gaps; transitions new, active, dormant after 14 days, returning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import murmur2
+
+from streams import settings as declared
+from streams.ops.child import free_port
+from streams.settings import DAY, Settings
+
+START = 1_700_006_400_000  # a UTC midnight
+DAYS = 60
+LAPSE_DAYS = 14
+ORDERS = 0.1  # of the events
+Row = tuple[str, str, str, int, int]
+
+
+class Stream(NamedTuple):
+    """Events in order of time: user i8[n], at i8[n] (ms UTC), order bool[n], amount f8[n], item i8[n]."""
+
+    user: np.ndarray
+    at: np.ndarray
+    order: np.ndarray
+    amount: np.ndarray
+    item: np.ndarray
+
+
+def generate(events: int, users: int, seed: int = 7) -> Stream:
+    """Return the job's events: users of heavy-tailed activity who come, and go after an exponential life."""
+    rng = np.random.default_rng(seed)
+    weight = rng.gamma(0.6, 1.0, users)
+    birth, life = rng.uniform(0, 40, users), rng.exponential(25, users) + 1
+    user = rng.choice(users, size=events * 3, p=weight / weight.sum())
+    day = rng.uniform(0, DAYS, user.size)
+    alive = (day >= birth[user]) & (day <= birth[user] + life[user])
+    user, day = user[alive][:events], day[alive][:events]
+    order = np.argsort(day, kind="stable")
+    user, at = user[order], START + (day[order] * DAY).astype(np.int64)
+    bought = rng.random(user.size) < ORDERS
+    return Stream(user, at, bought, np.round(rng.gamma(2, 20, user.size), 2), rng.integers(0, 5000, user.size))
+
+
+def homes(users: int, partitions: int) -> np.ndarray:
+    """Return the partition of each user (i8[users]), as Java's default partitioner places them."""
+    return np.array([(murmur2(b"u%07d" % user) & 0x7FFFFFFF) % partitions for user in range(users)])
+
+
+def oracle(stream: Stream, partition: np.ndarray) -> Iterator[Row]:
+    """Yield (user, from, to, at, seq) of every transition that the job demands; `partition` i8[users].
+
+    Time in a partition ends with its last event: later deadlines have not passed there.
+    """
+    end = np.zeros(partition.max() + 1, np.int64)
+    np.maximum.at(end, partition[stream.user], stream.at)
+    lapse, state = LAPSE_DAYS * DAY, {}
+    for user, at in zip(stream.user.tolist(), stream.at.tolist(), strict=True):
+        key = f"u{user:07d}"
+        if user not in state:
+            state[user] = [at, "new", at // DAY, 1]
+            yield key, "none", "new", at, 1
+            continue
+        known = state[user]
+        if known[1] != "dormant" and at > known[0] + lapse:
+            known[3] += 1
+            yield key, known[1], "dormant", known[0] + lapse, known[3]
+            known[1] = "dormant"
+        if known[1] == "dormant":
+            known[1:] = ["returning", at // DAY, known[3] + 1]
+            yield key, "dormant", "returning", at, known[3]
+        elif known[1] != "active" and at // DAY > known[2]:
+            yield key, known[1], "active", at, known[3] + 1
+            known[1:] = ["active", at // DAY, known[3] + 1]
+        known[0] = at
+    for user, (last_at, stage, _, seq) in state.items():
+        if stage != "dormant" and last_at + lapse < end[partition[user]]:
+            yield f"u{user:07d}", stage, "dormant", last_at + lapse, seq + 1
+
+
+def settings_of(kafka: str, partitions: int, guarantee: str) -> Settings:
+    """Return the job's settings: no churned, new and returning end with the second active day, nothing is pushed."""
+    name = f"bench-{os.getpid()}-{time.time_ns() // 1_000_000}"
+    names = {f"AWAKEN_TOPICS_{f}".upper(): f"{name}-{f.replace('_', '-')}" for f in declared.Topics.__struct_fields__}
+    return declared.load(
+        Path(os.devnull),
+        {
+            **names,
+            "AWAKEN_KAFKA": kafka,
+            "AWAKEN_GROUP": name,
+            "AWAKEN_PARTITIONS": str(partitions),
+            "AWAKEN_GUARANTEE": guarantee,
+            "AWAKEN_CLOCK": "event",
+            "AWAKEN_LATENESS_SECONDS": "0",
+            "AWAKEN_ACTIVITY_NEW_DAYS": "0",
+            "AWAKEN_ACTIVITY_DORMANT_DAYS": str(LAPSE_DAYS),
+            "AWAKEN_ACTIVITY_CHURNED_DAYS": "0",
+            "AWAKEN_PUSH_CHANNELS": "",
+            "AWAKEN_COMMIT_SECONDS": "0.5",
+            "AWAKEN_WEB_PORT": str(free_port()),
+        },
+    )
+
+
+async def fill(settings: Settings, stream: Stream, homes: np.ndarray) -> None:
+    """Write the events in batches, as Java's default partitioner would place them."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, acks="all", compression_type="lz4", max_batch_size=500_000
+    )
+    await producer.start()
+    batches: dict[tuple[str, int], Any] = {}
+    sent = []
+    for n, (user, at, order, amount, item) in enumerate(zip(*(column.tolist() for column in stream), strict=True)):
+        key, category = f"u{user:07d}", f"c{item % 50}"
+        if order:
+            topic = settings.topics.orders
+            event = {"user": key, "at": at, "order": f"o{n}", "amount": amount, "category": category}
+        else:
+            topic = settings.topics.clicks
+            event = {"user": key, "at": at, "item": f"i{item}", "category": category, "kind": "view"}
+        home = topic, int(homes[user])
+        while True:
+            batch = batches.get(home) or batches.setdefault(home, producer.create_batch())
+            if batch.append(timestamp=at, key=key.encode(), value=orjson.dumps(event)) is not None:
+                break
+            sent.append(await producer.send_batch(batches.pop(home), home[0], partition=home[1]))
+    for (topic, partition), batch in batches.items():
+        sent.append(await producer.send_batch(batch, topic, partition=partition))
+    await asyncio.gather(*sent)
+    await producer.stop()
