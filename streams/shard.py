@@ -39,7 +39,7 @@ class Shard:
         due: i8[capacity], each row's next deadline (int ms UTC), NEVER for none.
         profiles: row number → newest profile as its JSON bytes; only users who have one.
         watermark: time up to which absence has been settled, int ms UTC.
-        newest: greatest event time folded, int ms UTC.
+        newest: greatest time of a click or an order folded, int ms UTC; a profile's time moves no clock.
         population: i8[classes], users by activity class.
         skipped: redelivered events that were already applied.
     """
@@ -169,7 +169,7 @@ class Shard:
         moves = np.empty(MOST_MOVES * len(events), MOVE)
         made, skipped = fold(self.rows, self.due, self.changed, events, self.rules, moves)
         self.skipped += skipped
-        self.newest = max(self.newest, int(events["at"].max()))
+        self.newest = max(self.newest, int(events["at"].max(where=events["source"] != PROFILES, initial=0)))
         return self._counted(moves[:made])
 
     def _apply_profile(self, event: np.ndarray, payload: bytes | None) -> None:

@@ -48,6 +48,8 @@ __all__ = ["Demo", "Plan", "demo", "run"]
 
 FRAME_SECONDS = 0.2
 DRAIN_SECONDS = 20.0
+APART_SECONDS = 1.0
+MAX_LATENESS_SECONDS = 604_800.0
 BATCH_BYTES = 256 * 1024
 
 
@@ -215,7 +217,10 @@ def settle(plan: Plan, kafka: str, redis: str, webhook: str) -> Settings:
     }
     if not plan.kafka:
         ours["AWAKEN_GUARANTEE"] = "at-least-once"  # the embedded broker has no transactions
-    return setting.load(plan.config, {**os.environ, **ours})
+    settings = setting.load(plan.config, {**os.environ, **ours})
+    # Topics reach the worker some ms apart, which at this speed are hours: more than anybody's lateness.
+    apart = min(plan.speed / 1000 * APART_SECONDS, MAX_LATENESS_SECONDS)
+    return setting.replace(settings, lateness_seconds=max(settings.lateness_seconds, apart))
 
 
 def facts(plan: Plan, settings: Settings, engine: Engine, history: History) -> Facts:

@@ -19,6 +19,7 @@ from importlib.metadata import version
 from typing import Any
 
 import faust
+from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from streams import metrics
@@ -49,7 +50,7 @@ class Awaken(faust.App):
         self.partitions: dict[int, Partition] = {}
         self.recovered: dict[int, int] = {}
         self.working = False  # the group has assigned, and the users are read back
-        self.rebalancing_since = time.monotonic()
+        self.waiting_since = time.monotonic()
         self._warm: dict[int, tuple[Shard, int]] = {}
         self._committers: dict[int, asyncio.Task[None]] = {}
         super().__init__(settings.group, **faust_options(settings), **options)
@@ -68,7 +69,7 @@ class Awaken(faust.App):
     def on_rebalance_start(self) -> None:
         """Tell agents that are amid a long chunk to leave the rest of it to the next owner."""
         self.working = False
-        self.rebalancing_since = time.monotonic()
+        self.waiting_since = time.monotonic()
         for partition in self.partitions.values():
             partition.closing = True
         super().on_rebalance_start()
@@ -105,11 +106,16 @@ class Awaken(faust.App):
         """Take a partition over and read its users back."""
         ledger = await self._open_ledger(number)
         shard, position = self._warm.pop(number) if number in self._warm else (Shard(rules_of(self.settings)), 0)
-        self.recovered[number] = await recover(shard, self.settings.kafka, self.changelog_topic, number, position)
+        tp = TopicPartition(self.changelog_topic, number)
+        self.recovered[number] = await recover(shard, self.settings.kafka, tp, position, self._note_progress)
         partition = Partition(number, self.settings, shard, ledger, self.consumer)
         self.partitions[number] = partition
         self._committers[number] = asyncio.create_task(self._commit_regularly(partition))
         log.info("partition %d: %d users, changelog read to %d", number, len(shard.keys), self.recovered[number])
+
+    def _note_progress(self) -> None:
+        """Note that reading users back goes on: however long it takes, it is not stuck."""
+        self.waiting_since = time.monotonic()
 
     async def _open_ledger(self, number: int) -> Ledger:
         if self.settings.guarantee == "exactly-once":
@@ -137,6 +143,7 @@ class Awaken(faust.App):
             reached = max(partition.ledger.changelog_position, self.recovered.get(partition.number, 0))
             self._warm[partition.number] = partition.shard, reached
         await partition.ledger.close()
+        self._forget_measures(partition)
 
     async def _commit_regularly(self, partition: Partition) -> None:
         """Fold what has become due and commit, every `commit_seconds`, for as long as the partition is held."""
@@ -179,6 +186,12 @@ class Awaken(faust.App):
         for k, name in enumerate(CLASSES[1:], 1):
             metrics.USERS.labels(name).set(sum(int(p.shard.population[k]) for p in self.partitions.values()))
 
+    def _forget_measures(self, partition: Partition) -> None:
+        number = str(partition.number)
+        metrics.WATERMARK.remove(number)
+        for topic in partition.topics:
+            metrics.LAG.remove(topic, number)
+
     def _show_partitions(self) -> None:
         metrics.PARTITIONS.labels("held").set(len(self.partitions))
 
@@ -191,6 +204,7 @@ def faust_options(settings: Settings) -> dict[str, Any]:
         "topic_partitions": settings.partitions,
         "topic_allow_declare": False,  # topics are made by `awaken topics`
         "topic_disable_leader": True,
+        "table_standby_replicas": 0,  # Faust's standbys would read every changelog, and know nothing of our rows
         "key_serializer": "raw",
         "value_serializer": "raw",
         "broker_commit_interval": 1.0,  # only clears Faust's list of acks: the ledger commits

@@ -39,7 +39,7 @@ def stuck(app: Awaken, now: float | None = None) -> list[str]:
     """Return why this worker should be restarted; nothing if it should not."""
     now = time.monotonic() if now is None else now
     if not app.working:
-        since = now - app.rebalancing_since
+        since = now - app.waiting_since
         return [f"without work from the group for {since:.0f} s"] if since > STUCK_SECONDS else []
     return [
         f"partition {p.number}: {'taken over' if p.closing else 'has not committed'} for {now - p.worked_at:.0f} s"

@@ -7,6 +7,7 @@ and the last record's offset may never reach the end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -20,12 +21,11 @@ from streams.worker.batch import records, whole
 POLL_MS = 200
 
 
-async def recover(shard: Shard, kafka: str, topic: str, partition: int, position: int = 0) -> int:
-    """Read the changelog from `position` to its end into the shard; return the position reached.
+async def recover(shard: Shard, kafka: str, tp: TopicPartition, position: int, progress: Callable[[], None]) -> int:
+    """Read the changelog `tp` from `position` to its end into the shard; return the position reached.
 
-    A shard that was kept since it reached `position` needs the tail only.
+    A shard that was kept since it reached `position` needs the tail only. `progress` is called with every fetch.
     """
-    tp = TopicPartition(topic, partition)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka.split(","),
         isolation_level="read_committed",
@@ -43,6 +43,7 @@ async def recover(shard: Shard, kafka: str, topic: str, partition: int, position
         while not await read_to_end(consumer, tp):
             for batches in (await consumer.getmany(tp, timeout_ms=POLL_MS)).values():
                 _restore(shard, records(batches))
+                progress()
         reached: int = await consumer.position(tp)
     finally:
         await consumer.stop()

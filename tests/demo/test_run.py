@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from streams.demo import guest
 from streams.demo.command import demo
-from streams.demo.run import Demo, Plan, run, settle
+from streams.demo.run import APART_SECONDS, Demo, Plan, run, settle
 from streams.ops import NotReady
 from streams.ops.admin import connect
 from streams.settings import SettingsError, Topics
@@ -110,7 +110,7 @@ def test_it_plays_pushes_reports_and_leaves_nothing(start, history, tmp_path):
     last = int(datetime.fromisoformat(report["last_event"]).timestamp() * 1000)
     users = counted(history, last)
     for user in users.values():
-        user.settle(last - DAY)
+        user.settle(last - 2 * DAY * APART_SECONDS - DAY)
     least = Counter(f"{step.from_}>{step.to}" for user in users.values() for step in user.steps)
     for user in users.values():
         user.settle(last)
@@ -204,6 +204,17 @@ def test_the_workers_settings_are_the_users_and_above_them_the_demos(monkeypatch
     assert settings.push.webhook_url == "http://127.0.0.1:3/push"
     assert (settings.guarantee, settings.clock, settings.partitions) == ("at-least-once", "event", 3)
     assert settings.topics.clicks != "my-clicks"
+
+
+def test_the_faster_it_plays_the_later_an_event_may_come(monkeypatch):
+    def lateness(speed):
+        return settle(Plan(speed), "127.0.0.1:1", "redis://127.0.0.1:2", "http://127.0.0.1:3/").lateness_seconds
+
+    assert lateness(1000) == 60  # the default
+    assert lateness(DAY) == 86_400 * APART_SECONDS
+    assert lateness(50 * DAY) == 604_800  # the most there is
+    monkeypatch.setenv("AWAKEN_LATENESS_SECONDS", "100000")
+    assert lateness(DAY) == 100_000
 
 
 def test_two_guests_have_nothing_in_common():

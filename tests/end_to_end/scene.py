@@ -88,8 +88,11 @@ class Scene:
         self._fed.append(self._feeder.submit(self.write, events, DAY_SECONDS))
 
     def write_records(self, records, pause_seconds=0):
-        """Write records (topic, key, value, at, headers)."""
-        self.ends |= topic.write(self.settings.kafka, records, pause_seconds)
+        """Write records (topic, key, value, at, headers); return where each of them stands now."""
+        places = topic.write(self.settings.kafka, records, pause_seconds)
+        for place in places:
+            self.ends[place.topic, place.partition] = max(place.offset + 1, self.ends.get((place.topic, place.partition), 0))
+        return places
 
     def wait(self, what, condition, seconds=WAIT_SECONDS):
         """Return the condition's first true value.

@@ -95,15 +95,15 @@ def test_one_of_two_sleeps_through_its_session_and_wakes(scene):
 
 def test_workers_come_and_go(scene):
     events = generate(seed=5, by_turns=True)
-    first, second, third = stages(events, 3)
+    alone, together, again = stages(events, 3)
     workers = [scene.start("worker 0")]
-    scene.feed(first)
+    scene.feed(alone)
     await_more(scene, 20)
     workers += [scene.start("worker 1"), scene.start("worker 2")]
-    scene.feed(second)
     scene.wait("all three to share the partitions", lambda: share(*workers))
+    scene.feed(together)
     await_more(scene, 20)
-    scene.feed(third)
+    scene.feed(again)
     for worker in workers[:2]:
         scene.stop(worker)
     scene.await_pushed()

@@ -12,7 +12,7 @@ READ_SECONDS = 60
 
 
 def write(kafka, records, pause_seconds=0):
-    """Write records (topic, key, value, at, headers), a UTC day after another; return the end offset of each partition.
+    """Write records (topic, key, value, at, headers), a UTC day after another; return where each of them stands now.
 
     A day's records are with the broker before the next day's first is sent, after a pause if one is wanted.
     """
@@ -20,17 +20,16 @@ def write(kafka, records, pause_seconds=0):
 
 
 async def _write(kafka, records, pause_seconds):
-    ends = {}
+    places = []
     async with AIOKafkaProducer(bootstrap_servers=kafka, acks="all", linger_ms=2) as producer:
         for _, day in groupby(records, key=lambda record: record[3] // DAY):
             sent = [
                 await producer.send(topic, key=key, value=value, timestamp_ms=at, headers=headers)
                 for topic, key, value, at, headers in day
             ]
-            for told in await asyncio.gather(*sent):
-                ends[told.topic, told.partition] = told.offset + 1
+            places += await asyncio.gather(*sent)
             await asyncio.sleep(pause_seconds)
-    return ends
+    return places
 
 
 def read(kafka, topic, partitions, *, settled=True):

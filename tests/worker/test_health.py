@@ -10,7 +10,7 @@ def app(*, working=True, since=0.0, **partitions):
         n: SimpleNamespace(number=n, worked_at=at, closing=closing)
         for n, (at, closing) in enumerate(partitions.values())
     }
-    return SimpleNamespace(working=working, rebalancing_since=since, partitions=held)
+    return SimpleNamespace(working=working, waiting_since=since, partitions=held)
 
 
 def test_a_worker_whose_partitions_commit_is_live_and_ready():

@@ -1,0 +1,84 @@
+"""Workers that end in good order, and go on; and a group whose offsets are set back to the beginning."""
+
+from collections import Counter
+
+import pytest
+
+from tests.end_to_end.history import generate
+from tests.end_to_end.law import assert_pushed_once, assert_told_once, profiles_of
+from tests.end_to_end.scene import expected
+from tests.oracle import DAY
+
+
+def test_a_restart_with_nothing_new_writes_nothing(scene):
+    events = generate(users=100, seed=8)
+    scene.write(events)
+    worker = scene.start_ready("the first")
+    scene.await_pushed()
+    scene.stop(worker)
+    before = everything(scene)
+    worker = scene.start_ready("the second")
+    scene.wait("all topics to be read to their ends", lambda: read_to_end(worker))
+    scene.stop(worker)
+    assert everything(scene) == before
+
+
+def test_set_back_to_the_beginning_it_tells_nothing_twice_and_sends_nothing_again(scene):
+    events = generate(users=100, seed=9)
+    scene.write(events)
+    worker = scene.start_ready("the first")
+    scene.await_pushed()
+    scene.stop(worker)
+    transitions, sends = scene.transitions(), [d for d in scene.decisions() if d.action == "send"]
+    posts = {key: len(bodies) for key, bodies in scene.receiver.taken.items()}
+    assert_pushed_once(scene, transitions, profiles_of(events))
+    scene.reset()
+    worker = scene.start_ready("the second")
+    scene.await_pushed()
+    scene.stop(worker)
+    assert scene.transitions() == transitions
+    again = Counter(d.reason for d in scene.decisions()[len(transitions) :])
+    assert again["sent"] == 0
+    assert [d for d in scene.decisions() if d.action == "send"] == sends
+    assert {key: len(bodies) for key, bodies in scene.receiver.taken.items()} == posts
+
+
+def test_told_to_end_in_mid_stream_it_ends_well_and_the_next_goes_on(play, real_kafka):
+    scene = play(real_kafka, lateness_seconds=DAY / 1000)
+    events = generate(seed=10, by_turns=True)
+    scene.feed(events)
+    for name in ("the first", "the second"):
+        worker = scene.start_ready(name)
+        seen = scene.told()
+        scene.wait("it to work", lambda: scene.told() > seen + 20)  # noqa: B023 (called before the next turn)
+        scene.stop(worker)
+    worker = scene.start_ready("the third")
+    scene.await_pushed()
+    scene.stop(worker)
+    transitions = scene.transitions()
+    assert_told_once(transitions, expected(events, lateness=DAY))
+    assert_pushed_once(scene, transitions, profiles_of(events))
+
+
+@pytest.mark.parametrize("seconds", [0])
+def test_told_to_end_while_it_waits_for_the_group_it_ends_well(scene, seconds):
+    killed = scene.start_ready("the one that holds the group up")
+    killed.kill()
+    worker = scene.start("the one that waits")
+    scene.wait("it to answer", lambda: worker.page("/health/live")[0] == 200)
+    assert not worker.ready()
+    scene.stop(worker)
+
+
+def read_to_end(worker):
+    """Whether a worker has committed at least once and sees nothing more to read."""
+    topics = ("clicks", "orders", "profiles")
+    return worker.metric("awaken_lag_events") == 0 and topics
+
+
+def everything(scene):
+    """All that is in the topics that we write, as it stands there."""
+    names = scene.settings.topics
+    written = (names.lifecycle_transitions, names.push_decisions, names.push_outcomes, names.dead_letters)
+    changelog = f"{scene.settings.group}-users-changelog"
+    return {name: [(r.partition, r.offset, r.key, r.value) for r in scene.records(name)] for name in (*written, changelog)}
