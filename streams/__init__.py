@@ -21,6 +21,7 @@ The way of the data, and the order in which to read:
     worker/ledger.py        commit: what follows and how far was read, in one transaction
     worker/recovery.py      a shard read back from its changelog
     worker/app.py           the Faust app: partitions opened and closed as the group assigns them
+    worker/garbage.py       Python's garbage collector, at our own times
     worker/agents.py        the three agents: fold, decide, deliver
     push/playbook.py        which transition asks for a push
     push/policy.py          decide: the policy chain, pure

@@ -42,6 +42,7 @@ class Shard:
         newest: greatest time of a click or an order folded, int ms UTC; a profile's time moves no clock.
         population: i8[classes], users by activity class.
         skipped: redelivered events that were already applied.
+        erased: keys of users who were erased, for others to forget them too; who has done so takes them out.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -56,7 +57,7 @@ class Shard:
         self.newest = 0
         self.population = np.zeros(len(CLASSES), np.int64)
         self.skipped = 0
-        self._erased: list[bytes] = []
+        self.erased: list[bytes] = []
 
     def intern(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return the row numbers (i4[n]) of user keys, giving new users their rows."""
@@ -132,11 +133,6 @@ class Shard:
         self.changed[row] = 1
         self.profiles.pop(row, None)
 
-    def take_erased(self) -> list[bytes]:
-        """Return the keys of the users who were erased since the last call."""
-        erased, self._erased = self._erased, []
-        return erased
-
     def describe(self, key: bytes) -> dict[str, object] | None:
         """Return what is known of a user, by name; times are int ms UTC, money int minor units. None if unknown."""
         number = self.index.get(key)
@@ -158,6 +154,11 @@ class Shard:
         """Return a user's newest profile as its JSON bytes, None where there is none."""
         return self.profiles.get(self.index.get(key, -1))
 
+    def seq(self, key: bytes) -> int:
+        """Return how many transitions a user has made; 0 for one who is unknown."""
+        number = self.index.get(key)
+        return 0 if number is None else int(self.rows["seq"][number])
+
     def users(self) -> Iterator[tuple[bytes, np.void]]:
         """Yield each known user's key and row."""
         for row in np.flatnonzero(~is_blank(self.rows[: len(self.keys)])).tolist():
@@ -178,7 +179,7 @@ class Shard:
             self.skipped += 1
         elif payload is None:
             self.erase(row)
-            self._erased.append(self.keys[row])
+            self.erased.append(self.keys[row])
         else:
             self._fold(event)
             self.profiles[row] = payload

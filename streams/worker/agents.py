@@ -30,22 +30,17 @@ from streams.push.playbook import may_trigger
 from streams.wire.message import Decision, encode, read_decision, read_transition
 from streams.worker.app import Awaken
 from streams.worker.chunk import Chunk
-from streams.worker.partition import Partition
+from streams.worker.partition import RETRY_SECONDS, Partition
 
 T = TypeVar("T")
-Forget = Callable[[str], Awaitable[None]]
 log = logging.getLogger(__name__)
-RETRY_SECONDS = 0.5
 
 
-def add_agents(app: Awaken, decider: Decider, deliverer: Deliverer, forget: Sequence[Forget]) -> None:
-    """Give the app its agents; `forget` are told each user that was erased.
-
-    Without channels nothing is ever pushed, so nothing is decided either.
-    """
+def add_agents(app: Awaken, decider: Decider, deliverer: Deliverer) -> None:
+    """Give the app its agents. Without channels nothing is ever pushed, so nothing is decided either."""
     topics = app.settings.topics
     agents: dict[str, tuple[Sequence[str], Callable[[Partition, Chunk], Awaitable[None]]]] = {
-        "fold": ((topics.clicks, topics.orders, topics.profiles), lambda p, c: _fold(p, c, forget)),
+        "fold": ((topics.clicks, topics.orders, topics.profiles), _fold),
         "decide": ((topics.lifecycle_transitions,), lambda p, c: _decide(p, c, decider)),
         "deliver": ((topics.push_decisions,), lambda p, c: _deliver(p, c, deliverer)),
     }
@@ -62,7 +57,7 @@ def _agent(
     """Return an agent's body: each chunk to `work`, with the partition that it belongs to.
 
     Faust would take an agent's exception for a reason to skip the chunk; here it ends the worker, and the chunk is
-    read again from the committed offsets.
+    read again from the committed offsets. From a partition that is given up, the next owner reads it.
     """
 
     async def agent(stream: faust.Stream[Chunk]) -> None:
@@ -72,6 +67,9 @@ def _agent(
                 if partition is not None and not partition.closing:
                     await work(partition, chunk)
             except Exception as error:
+                if partition is not None and partition.closing:
+                    log.warning("%s[%d]: left to the next owner: %r", chunk.topic, chunk.partition, error)
+                    continue
                 log.exception("%s[%d] from %d: could not be worked on", chunk.topic, chunk.partition, chunk.next_offset)
                 await app.crash(error)
                 raise
@@ -82,17 +80,16 @@ def _agent(
     return agent
 
 
-async def _fold(partition: Partition, chunk: Chunk, forget: Sequence[Forget]) -> None:
+async def _fold(partition: Partition, chunk: Chunk) -> None:
     partition.receive(chunk)
     partition.pump()
-    for user in partition.shard.take_erased():
-        await _patiently(partition, partial(_forget, user.decode(), forget))
     await partition.relieve()
 
 
 async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
     """Decide about each transition that is a playbook's trigger."""
-    transitions = [read_transition(r.value) for r in chunk.records if r.value and may_trigger(r.value)]
+    triggers = [read_transition(r.value) for r in chunk.records if r.value and may_trigger(r.value)]
+    transitions = [t for t in triggers if partition.knows(t.subject, t.data.seq)]
     now = partition.wall_now() if partition.settings.clock == "wall" else None
     decisions = await _patiently(partition, lambda: decider.decide(transitions, partition.profile, now))
     if decisions is None:
@@ -122,11 +119,6 @@ async def _deliver(partition: Partition, chunk: Chunk, deliverer: Deliverer) -> 
         for outcome in outcomes:
             metrics.DELIVERIES.labels(outcome.channel, outcome.outcome).inc()
     partition.ledger.position(chunk.topic, chunk.next_offset)
-
-
-async def _forget(user: str, forget: Sequence[Forget]) -> bool:
-    await asyncio.gather(*(each(user) for each in forget))
-    return True
 
 
 async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deliverer: Deliverer) -> list[Any]:

@@ -12,7 +12,6 @@ In the order of a rebalance:
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import time
 from importlib.metadata import version
@@ -26,8 +25,9 @@ from streams import metrics
 from streams.core.activity import CLASSES
 from streams.settings import Settings
 from streams.shard import Shard
+from streams.worker import garbage
 from streams.worker.ledger import Fenced, Ledger, PlainLedger, TransactionalLedger
-from streams.worker.partition import Partition, rules_of
+from streams.worker.partition import Forget, Partition, nobody, rules_of
 from streams.worker.recovery import recover
 from streams.worker.store import UserTable
 from streams.worker.transport import ChunkTransport
@@ -49,6 +49,7 @@ class Awaken(faust.App):
         self.settings = settings
         self.partitions: dict[int, Partition] = {}
         self.recovered: dict[int, int] = {}
+        self.forget: Forget = nobody
         self.working = False  # the group has assigned, and the users are read back
         self.waiting_since = time.monotonic()
         self._warm: dict[int, tuple[Shard, int]] = {}
@@ -85,7 +86,12 @@ class Awaken(faust.App):
         await super()._on_partitions_revoked(revoked)
         await self.close_partitions()
 
+    def _on_rebalance_when_stopped(self) -> None:
+        """Do nothing, as we are ending: Faust would close the consumer from a loop that is not its own, and hang."""
+
     async def _on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        if self.should_stop:
+            return  # a partition opened now would be fenced off from the others, and closed by nobody
         try:
             self.consumer.restart_reading()
             topics = self.settings.topics
@@ -98,8 +104,7 @@ class Awaken(faust.App):
             log.exception("could not open the assigned partitions")
             await self.crash(error)
             return
-        gc.collect()
-        gc.freeze()
+        garbage.freeze()
         await super()._on_partitions_assigned(assigned, generation_id)
 
     async def _open(self, number: int) -> None:
@@ -108,7 +113,7 @@ class Awaken(faust.App):
         shard, position = self._warm.pop(number) if number in self._warm else (Shard(rules_of(self.settings)), 0)
         tp = TopicPartition(self.changelog_topic, number)
         self.recovered[number] = await recover(shard, self.settings.kafka, tp, position, self._note_progress)
-        partition = Partition(number, self.settings, shard, ledger, self.consumer)
+        partition = Partition(number, self.settings, shard, ledger, self.consumer, forget=self.forget)
         self.partitions[number] = partition
         self._committers[number] = asyncio.create_task(self._commit_regularly(partition))
         log.info("partition %d: %d users, changelog read to %d", number, len(shard.keys), self.recovered[number])
@@ -158,10 +163,11 @@ class Awaken(faust.App):
                     partition.worked_at = time.monotonic()
         except Fenced:
             log.warning("partition %d was taken over by another worker; waiting for the group", partition.number)
-            partition.closing = True
         except asyncio.CancelledError:
             raise
         except Exception as error:
+            if partition.closing:
+                return  # whoever closes the partition commits once more, and is told the same
             log.exception("partition %d: the commit failed", partition.number)
             await self.crash(error)
 

@@ -10,11 +10,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import numpy as np
+from redis.exceptions import RedisError
 
 from streams import metrics
 from streams.core.activity import CLASSES, Rules
@@ -27,9 +29,12 @@ from streams.wire.decode import Bad, decode, read_profile
 from streams.wire.event import Profile
 from streams.wire.transition import DIMENSION, encode_moves
 from streams.worker.chunk import Chunk
-from streams.worker.ledger import Keyed, Ledger
+from streams.worker.ledger import Fenced, Keyed, Ledger
 
+Forget = Callable[[str], Awaitable[object]]
+log = logging.getLogger(__name__)
 MOST_PENDING_BYTES = 32 << 20
+RETRY_SECONDS = 0.5
 HOUR = 3_600_000
 
 
@@ -51,12 +56,16 @@ def wall_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
+async def nobody(user: str) -> None:
+    """Forget nothing: outside the shard nothing is kept of a user."""
+
+
 class Partition:
-    """One partition at work."""
+    """One partition at work. `forget` removes what others keep of a user who was erased."""
 
     def __init__(
         self, number: int, settings: Settings, shard: Shard, ledger: Ledger, reader: Reader,
-        now: Callable[[], int] = wall_clock,
+        now: Callable[[], int] = wall_clock, forget: Forget = nobody,
     ) -> None:  # fmt: skip
         self.number = number
         self.settings = settings
@@ -67,6 +76,7 @@ class Partition:
         self.worked_at = time.monotonic()
         self._reader = reader
         self._now = now
+        self._forget = forget
         topics = settings.topics
         self.topics = (topics.clicks, topics.orders, topics.profiles)
         self._received: list[int | None] = [None] * len(SOURCES)
@@ -108,11 +118,21 @@ class Partition:
             await self.commit()
 
     async def commit(self) -> None:
-        """Write what follows from the events folded so far, with their positions."""
+        """Write what follows from the events folded so far, with their positions.
+
+        Raises:
+            Fenced: another worker owns the partition; it is closing now.
+            RedisError: the partition is closing and the erased cannot be forgotten: the next owner does it.
+        """
         async with self._committing:
+            await self._forget_erased()
             self._take_positions()
-            if await self.ledger.commit(self._changed()):
-                metrics.LAST_COMMIT.set(time.time())
+            try:
+                if await self.ledger.commit(self._changed()):
+                    metrics.LAST_COMMIT.set(time.time())
+            except Fenced:
+                self.closing = True
+                raise
 
     async def settle(self, committer: asyncio.Task[None]) -> None:
         """End the task that commits regularly, not amid a commit."""
@@ -125,6 +145,14 @@ class Partition:
         payload = self.shard.profile(user.encode())
         return None if payload is None else read_profile(payload)
 
+    def knows(self, user: str, seq: int) -> bool:
+        """Say whether the user's row has come as far as his transition number `seq`.
+
+        Without transactions a crash may leave transitions behind whose rows were never written. They are told again
+        when their events are folded again; until then nothing can be decided about them.
+        """
+        return self.shard.seq(user.encode()) >= seq
+
     def time_now(self) -> int:
         """Return the present, int ms UTC: the wall clock, or the newest event where time is the events' own."""
         return self._now() if self.settings.clock == "wall" else self.shard.newest
@@ -132,6 +160,22 @@ class Partition:
     def wall_now(self) -> int:
         """Return the wall clock, int ms UTC."""
         return self._now()
+
+    async def _forget_erased(self) -> None:
+        """Have erased users forgotten before their tombstones are committed: afterwards nobody would know of them."""
+        said = False
+        while self.shard.erased:
+            try:
+                await self._forget(self.shard.erased[0].decode())
+                self.shard.erased.pop(0)
+            except RedisError as error:
+                if self.closing:
+                    raise
+                if not said:
+                    log.warning("partition %d: an erasure holds commits up until Redis answers: %s", self.number, error)
+                    said = True
+                self.worked_at = time.monotonic()  # held up, not stuck
+                await asyncio.sleep(RETRY_SECONDS)
 
     def _watermark(self, ends: list[int | None]) -> int:
         """Return the time up to which absence may be decided (DESIGN §4).

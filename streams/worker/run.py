@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import faust
 from redis.asyncio import Redis
@@ -18,7 +19,9 @@ from streams.push.gate import RedisGate
 from streams.settings import Settings
 from streams.worker.agents import add_agents
 from streams.worker.app import Awaken
+from streams.worker.garbage import take_over
 from streams.worker.health import add_pages
+from streams.worker.partition import Forget
 
 TABLE = "users"
 CRASHED = 70
@@ -33,8 +36,11 @@ def build(settings: Settings) -> Awaken:
     gate = RedisGate.open(settings, redis)
     channels = open_channels(settings, redis)
     deliverer = Deliverer(settings, gate, channels)
-    add_agents(app, Decider(settings, gate), deliverer, (gate.forget, Inbox.open(settings, redis).forget))
+    add_agents(app, Decider(settings, gate), deliverer)
+    if settings.push.channels:  # else Redis need not be there
+        app.forget = partial(_forget, (gate.forget, Inbox.open(settings, redis).forget))
     add_pages(app)
+    take_over(app)
     app.on_before_shutdown.connect(_closing(channels, redis), weak=False)
     return app
 
@@ -75,6 +81,12 @@ def logging_config(settings: Settings) -> dict[str, object]:
             "mode": {"level": "DEBUG" if level == "DEBUG" else "WARNING"},
         },
     }
+
+
+async def _forget(keepers: Sequence[Forget], user: str) -> None:
+    """Have each keeper forget a user."""
+    for forget in keepers:
+        await forget(user)
 
 
 def _closing(channels: Mapping[str, Channel], redis: Redis) -> object:

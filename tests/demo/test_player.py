@@ -77,7 +77,7 @@ def events(number, apart=HOUR, topic="clicks"):
     return [Event(topic, b"u%d" % (n % 50), b"%d" % n, n * apart) for n in range(number)]
 
 
-def play(history, *, speed, stop_after=None, **options):
+def play(history, *, speed, partitions=4, stop_after=None, **options):
     """Play the history; returns (player, producer, tally, clock, seconds it took)."""
     clock = Clock()
     producer = Producer(clock, **options)
@@ -92,7 +92,14 @@ def play(history, *, speed, stop_after=None, **options):
                 stop.set()
 
         player = Player(
-            iter(history), producer, tally, speed=speed, names=NAMES, partitions=4, clock=clock, sleep=sleep
+            iter(history),
+            producer,
+            tally,
+            speed=speed,
+            names=NAMES,
+            partitions=partitions,
+            clock=clock,
+            sleep=sleep,
         )
         await player.play(stop)
         return player
@@ -115,11 +122,14 @@ def test_all_is_sent_in_order_within_each_partition():
     assert tally.sent == 3000
 
 
-def test_a_key_goes_where_kafkas_own_partitioner_puts_it():
-    _, producer, *_ = play(events(200), speed=1000 * HOUR)
+@pytest.mark.parametrize("partitions", [1, 3, 8])
+def test_a_key_goes_where_kafkas_own_partitioner_puts_it(partitions):
+    _, producer, *_ = play(events(200), speed=1000 * HOUR, partitions=partitions)
+    numbers = list(range(partitions))
+    assert {partition for _, partition in producer.logs} == set(numbers)
     for (_, partition), log in producer.logs.items():
         for key, *_ in log:
-            assert DefaultPartitioner()(key, [0, 1, 2, 3], [0, 1, 2, 3]) == partition
+            assert DefaultPartitioner()(key, numbers, numbers) == partition
 
 
 def test_topics_have_the_names_they_are_given():

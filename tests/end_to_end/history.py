@@ -66,8 +66,14 @@ def generate(users=300, days=70, seed=1, start=START, *, by_turns=False):
 def profile(user, number, at, **attributes):
     """A user's consent and contacts, which go by his number."""
     consent, contacts = CONSENTS[number % len(CONSENTS)]
-    said = {"consent": {name: name in consent for name in BOTH}, "contacts": {name: f"{name}-{user}" for name in contacts}}
-    return Event(PROFILES, user, at, {"user": user, "at": at, "attributes": attributes, **said})
+    body = {
+        "user": user,
+        "at": at,
+        "attributes": attributes,
+        "consent": {name: name in consent for name in BOTH},
+        "contacts": {name: f"{name}-{user}" for name in contacts},
+    }
+    return Event(PROFILES, user, at, body)
 
 
 def click(user, at, **more):
@@ -75,7 +81,13 @@ def click(user, at, **more):
 
 
 def order(user, at, status="paid", amount=12.34):
-    return Event(ORDERS, user, at, {"user": user, "at": at, "order": f"o-{user}-{at}", "amount": amount, "status": status})
+    body = {"user": user, "at": at, "order": f"o-{user}-{at}", "amount": amount, "status": status}
+    return Event(ORDERS, user, at, body)
+
+
+def padded(event, size):
+    """The same event, so much longer that a topic of them takes several fetches."""
+    return event._replace(body=event.body | {"page": "x" * size})
 
 
 def _life(dice, number, days, start, by_turns):
@@ -114,7 +126,7 @@ def home(user, partitions):
 
 
 def expected(events, partitions, rules=RULES, lateness=0):
-    """Return every Row that must follow, sorted, where time ends in each partition `lateness` ms before its newest event."""
+    """Return every Row that must follow, sorted; time in a partition ends `lateness` ms before its newest event."""
     rows = []
     for partition in range(partitions):
         here = [event for event in events if event.source != PROFILES and home(event.user, partitions) == partition]

@@ -34,7 +34,7 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self):  # noqa: N802 (the library's name)
+            def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 taken[unquote(self.headers["Idempotency-Key"])].append(json.loads(body))
                 self.send_response(204)

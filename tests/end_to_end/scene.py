@@ -84,14 +84,15 @@ class Scene:
         self.write_records([topic.encode(event, self.settings.topics) for event in events], pause_seconds)
 
     def feed(self, events):
-        """Go on writing while the test does something else: a day every tenth of a second, after what was fed before."""
+        """Write while the test goes on: a day every tenth of a second, after what was fed before."""
         self._fed.append(self._feeder.submit(self.write, events, DAY_SECONDS))
 
     def write_records(self, records, pause_seconds=0):
         """Write records (topic, key, value, at, headers); return where each of them stands now."""
         places = topic.write(self.settings.kafka, records, pause_seconds)
         for place in places:
-            self.ends[place.topic, place.partition] = max(place.offset + 1, self.ends.get((place.topic, place.partition), 0))
+            tp = place.topic, place.partition
+            self.ends[tp] = max(place.offset + 1, self.ends.get(tp, 0))
         return places
 
     def wait(self, what, condition, seconds=WAIT_SECONDS):
@@ -102,8 +103,8 @@ class Scene:
         """
         deadline = time.monotonic() + seconds
         while not (value := condition()):
-            ended = [f"{w.name} ended with {w.exit_code}" for w in self.workers if w.expected and w.exit_code is not None]
-            assert not ended, f"waiting for {what}: {', '.join(ended)}"
+            ended = [w.name for w in self.workers if w.expected and w.exit_code is not None]
+            assert not ended, f"waiting for {what}: {', '.join(ended)} ended unasked"
             assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}; the last answer was {value!r}"
             time.sleep(POLL_SECONDS)
         return value
@@ -119,6 +120,11 @@ class Scene:
     def reset(self):
         """Set the group's offsets back to the beginning of every topic, as `--reset-offsets --to-earliest` would."""
         self._admin.delete_groups([self.settings.group])
+
+    def await_more(self, more):
+        """Wait until so many transitions more are told than there are now."""
+        seen = self.told()
+        self.wait(f"{more} transitions after {seen}", lambda: self.told() >= seen + more)
 
     def await_folded(self):
         """Wait until everything that we wrote is folded and committed, with what followed from it."""

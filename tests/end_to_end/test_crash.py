@@ -4,6 +4,7 @@ The input is fed by days, so the watermark stays a day behind; see `history.gene
 """
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -24,7 +25,7 @@ def stages(events, count):
     """Cut a history into pieces of as many days each."""
     first, last = events[0].at, events[-1].at + 1
     edges = [first + (last - first) * k // count for k in range(count + 1)]
-    return [[e for e in events if a <= e.at < b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [[e for e in events if a <= e.at < b] for a, b in pairwise(edges)]
 
 
 def assert_whole(scene, events):
@@ -34,19 +35,13 @@ def assert_whole(scene, events):
     assert_pushed_once(scene, transitions, profiles_of(events))
 
 
-def await_more(scene, more):
-    """Wait until so many transitions more are told than there are now."""
-    seen = scene.told()
-    scene.wait(f"{more} transitions after {seen}", lambda: scene.told() >= seen + more)
-
-
 def test_killed_in_mid_stream_again_and_again(scene):
     events, dice = generate(seed=2, by_turns=True), random.Random(2)
     first, *rest = stages(events, KILLS + 1)
     scene.feed(first)
     worker = scene.start("worker 0", instance="one")
     for number, stage in enumerate(rest, 1):
-        await_more(scene, dice.randrange(10, 60))
+        scene.await_more(dice.randrange(10, 60))
         scene.feed(stage)
         worker.kill()
         worker = scene.start(f"worker {number}", instance="one")
@@ -62,7 +57,7 @@ def test_one_of_two_is_killed(scene):
     scene.wait("both to share the partitions", lambda: share(stays, dies))
     scene.feed(before)
     scene.wait("both to have worked", lambda: all(w.metric("awaken_events_total") > 0 for w in (stays, dies)))
-    await_more(scene, 20)
+    scene.await_more(20)
     scene.feed(amid)
     dies.kill()
     scene.wait("the other to take over", lambda: stays.ready() and stays.held() == PARTITIONS)
@@ -79,11 +74,11 @@ def test_one_of_two_sleeps_through_its_session_and_wakes(scene):
     scene.wait("both to share the partitions", lambda: share(stays, sleeps))
     scene.feed(before)
     scene.wait("both to have worked", lambda: all(w.metric("awaken_events_total") > 0 for w in (stays, sleeps)))
-    await_more(scene, 20)
+    scene.await_more(20)
     sleeps.pause()
     scene.feed(amid)
     scene.wait("the other to take over", lambda: stays.ready() and stays.held() == PARTITIONS)
-    await_more(scene, 20)
+    scene.await_more(20)
     scene.feed(after)
     sleeps.resume()
     scene.wait("the sleeper to work again", lambda: share(stays, sleeps))
@@ -98,11 +93,11 @@ def test_workers_come_and_go(scene):
     alone, together, again = stages(events, 3)
     workers = [scene.start("worker 0")]
     scene.feed(alone)
-    await_more(scene, 20)
+    scene.await_more(20)
     workers += [scene.start("worker 1"), scene.start("worker 2")]
     scene.wait("all three to share the partitions", lambda: share(*workers))
     scene.feed(together)
-    await_more(scene, 20)
+    scene.await_more(20)
     scene.feed(again)
     for worker in workers[:2]:
         scene.stop(worker)

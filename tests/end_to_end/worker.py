@@ -5,6 +5,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
+from collections import Counter
 
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
@@ -79,14 +80,25 @@ class Worker:
 
     def metric(self, name, **labels):
         """The sum of a metric over the label values that are not given; 0 while there is none."""
+        return sum(s.value for s in self.samples() if s.name == name and labels.items() <= s.labels.items())
+
+    def samples(self):
+        """Every sample of its /metrics."""
         status, text = self.page("/metrics")
         assert status == 200, f"{self.name}: /metrics: {text}"
-        return sum(
-            sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if sample.name == name and labels.items() <= sample.labels.items()
-        )
+        return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+    def by(self, name, *labels):
+        """A metric's samples that are not 0, by the values of these labels."""
+        found = Counter()
+        for sample in self.samples():
+            if sample.name == name and sample.value:
+                found[tuple(sample.labels[label] for label in labels)] += sample.value
+        return dict(found)
+
+    def lags(self):
+        """What each input partition lags behind, as far as it is known."""
+        return [sample.value for sample in self.samples() if sample.name == "awaken_lag_events"]
 
     def held(self):
         """How many partitions it says that it holds."""

@@ -1,0 +1,48 @@
+"""On the embedded broker, which has no transactions: nothing is lost, and what comes twice says the same twice."""
+
+from tests.end_to_end.history import generate
+from tests.end_to_end.law import assert_pushed_once, assert_told, assert_told_once, profiles_of
+from tests.end_to_end.scene import expected
+from tests.oracle import DAY
+
+
+def test_a_backlog_becomes_the_oracles_transitions_and_their_pushes(plain_scene):
+    events = generate(seed=20)
+    plain_scene.write(events)
+    worker = plain_scene.start_ready()
+    plain_scene.await_pushed()
+    plain_scene.stop(worker)
+    transitions = plain_scene.transitions()
+    assert_told_once(transitions, expected(events))
+    assert_pushed_once(plain_scene, transitions, profiles_of(events))
+
+
+def test_ended_in_good_order_amid_the_stream_nothing_comes_twice(play, embedded_broker):
+    scene = play(embedded_broker, guarantee="at-least-once", lateness_seconds=DAY / 1000)
+    events = generate(seed=21, by_turns=True)
+    scene.feed(events)
+    worker = scene.start_ready("the first")
+    scene.await_more(20)
+    scene.stop(worker)
+    worker = scene.start_ready("the second")
+    scene.await_pushed()
+    scene.stop(worker)
+    transitions = scene.transitions()
+    assert_told_once(transitions, expected(events, lateness=DAY))
+    assert_pushed_once(scene, transitions, profiles_of(events))
+
+
+def test_killed_amid_the_stream_nothing_is_lost_and_what_comes_again_is_the_same(play, embedded_broker):
+    scene = play(embedded_broker, guarantee="at-least-once", lateness_seconds=DAY / 1000)
+    events = generate(seed=22, by_turns=True)
+    scene.feed(events)
+    for name in ("the first", "the second"):
+        worker = scene.start(name)
+        scene.await_more(20)
+        worker.kill()
+    worker = scene.start_ready("the third")
+    scene.await_pushed()
+    scene.stop(worker)
+    transitions = scene.transitions()
+    assert_told(transitions, expected(events, lateness=DAY))
+    assert_pushed_once(scene, transitions, profiles_of(events), repeats=True)
