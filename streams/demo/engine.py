@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -16,7 +14,7 @@ from streams.ops.child import Child
 from streams.settings import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from streams.settings import Settings
@@ -42,8 +40,7 @@ class Engine:
 
     async def __aenter__(self) -> Self:
         """Start the process, from this thread: it lives as long as the thread does."""
-        with _environment(environment(self._settings)):
-            self._child = Child("the worker", self._command)
+        self._child = Child("the worker", self._command, env=environment(self._settings))
         return self
 
     async def __aexit__(
@@ -90,15 +87,3 @@ class Engine:
 
     def _said(self) -> str:
         return self._child.end() if self._child is not None else ""
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Have these in our environment while a child starts; arguments would show a password to everybody."""
-    before = dict(os.environ)
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

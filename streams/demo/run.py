@@ -24,7 +24,6 @@ from streams import settings as setting
 from streams.demo import guest, report, screen
 from streams.demo.broker import EmbeddedBroker
 from streams.demo.cache import EmbeddedRedis
-from streams.demo.command import demo
 from streams.demo.drain import Drain
 from streams.demo.engine import Engine
 from streams.demo.history import TOPICS, History
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
-__all__ = ["Demo", "Plan", "demo", "run"]
 
 FRAME_SECONDS = 0.2
 DRAIN_SECONDS = 20.0
