@@ -190,11 +190,19 @@ class Shard:
         return moves
 
     def _grow(self, least: int) -> None:
-        capacity = max(least, len(self.rows) + len(self.rows) // 2)
-        added = capacity - len(self.rows)
-        self.rows = np.concatenate([self.rows, np.zeros(added, ROW)])
-        self.due = np.concatenate([self.due, np.full(added, NEVER, np.int64)])
-        self.changed = np.concatenate([self.changed, np.zeros(added, np.uint8)])
+        """Make room for `least` users, and for half as many again; what is new is not touched until it is used."""
+        capacity = max(least, len(self.rows) * 3 // 2)
+        self.rows = _grown(self.rows, capacity)
+        self.changed = _grown(self.changed, capacity)
+        known = len(self.due)
+        self.due = _grown(self.due, capacity)
+        self.due[known:] = NEVER
+
+
+def _grown(column: np.ndarray, capacity: int) -> np.ndarray:
+    grown = np.zeros(capacity, column.dtype)
+    grown[: len(column)] = column
+    return grown
 
 
 def is_blank(rows: np.ndarray) -> np.ndarray:
