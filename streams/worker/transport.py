@@ -13,6 +13,10 @@ What is overridden, from the wire inwards:
   depend on it. Two facts must never be seen apart there: that a partition's position has reached the end, and that
   the records which brought it there are still on their way to the agent. So the thread first counts the chunks under
   way and then publishes the ends, and whoever asks looks at both.
+  After a rebalance aiokafka starts to read by itself, from offsets that it asked for perhaps before the last owner's
+  transaction was settled, and Faust lets the flow go on before it seeks. So the thread hands on nothing of an
+  assignment before it has sought each of its partitions: else a chunk would come twice or, in a partition of which
+  nothing is committed yet, be dropped and never read again.
 - `ChunkConsumer` turns a fetch into one message a partition, and leaves committing to the ledger: offsets are
   committed in the same Kafka transaction as what follows from them, or not at all. Faust's own bookkeeping of acks
   goes on, since it decides when a stream is idle; its gaps and its commits do not.
@@ -20,6 +24,7 @@ What is overridden, from the wire inwards:
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
@@ -54,6 +59,8 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         self.fetched: Counter[TP] = Counter()  # chunks, ever; written by this thread alone
         self.arrived: Counter[TP] = Counter()  # of them, with their agents; written by the app's thread alone
         self.ends: dict[TP, End] = {}
+        self._sought: Any = None  # the assignment of which every partition was sought …
+        self._sought_at = 0  # … and when: what was heard before says nothing about now
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -66,10 +73,31 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
 
     async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *args: Any, **kwargs: Any) -> Mapping[TP, Any]:
         batches = await super()._fetch_records(consumer, *args, **kwargs)
+        if _assignment(consumer) is not self._sought:
+            return {}
         fetched = {tp: records(found) for tp, found in batches.items()}
         self.fetched.update(fetched.keys())
-        self.ends = dict(_ends(consumer))
+        self.ends = {tp: end for tp, end in _ends(consumer) if end.heard_at > self._sought_at}
         return fetched
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek each partition to the offset that the group has committed, or to its beginning."""
+        offsets: Mapping[TP, int] = await self.call_thread(self._seek_to_committed)
+        return offsets
+
+    async def _seek_to_committed(self) -> Mapping[TP, int]:
+        consumer = self._ensure_consumer()
+        assignment = _assignment(consumer)
+        tps = list(consumer.assignment())
+        committed = await consumer._coordinator.fetch_committed_offsets(tps)  # noqa: SLF001 (all in one request)
+        if assignment is not _assignment(consumer):
+            return {}  # amid a rebalance: the next seek is for the next assignment
+        offsets = {tp: max(committed[tp].offset, 0) if tp in committed else 0 for tp in tps}
+        for tp, offset in offsets.items():
+            consumer.seek(tp, offset)
+        self.ends = {}
+        self._sought, self._sought_at = assignment, time.time_ns() // 1_000_000
+        return offsets
 
     def read_to_end(self, tp: TP) -> int | None:
         """Return when the broker last said that there is no more, all records having reached their agent.
@@ -87,12 +115,17 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         return None if end is None else max(end.stable - end.position, 0)
 
 
+def _assignment(consumer: aiokafka.AIOKafkaConsumer) -> Any:
+    """Return what the group has assigned, an object of its own after each rebalance; None while there is nothing."""
+    subscription = consumer._subscription.subscription  # noqa: SLF001 (no public call is synchronous)
+    return None if subscription is None else subscription.assignment
+
+
 def _ends(consumer: aiokafka.AIOKafkaConsumer) -> list[tuple[TP, End]]:
     """Return what is known of each partition's end."""
-    subscription = consumer._subscription.subscription  # noqa: SLF001 (no public call is synchronous)
-    if subscription is None or subscription.assignment is None:
+    assignment = _assignment(consumer)
+    if assignment is None:
         return []
-    assignment = subscription.assignment
     states = [(tp, assignment.state_value(tp)) for tp in assignment.tps]
     return [
         (TP(tp.topic, tp.partition), End(state.position, state.lso, state.timestamp))

@@ -9,7 +9,7 @@ from tests.end_to_end.scene import Scene
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     report = yield
-    if report.failed:
+    if report.when == "call" and report.failed:
         for scene in getattr(item, "scenes", ()):
             report.sections += [(f"log of {worker.name}", worker.log()) for worker in scene.workers]
     return report

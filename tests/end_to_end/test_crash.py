@@ -112,3 +112,16 @@ def share(*workers):
         return False
     held = [worker.held() for worker in workers]
     return min(held) > 0 and sum(held) == PARTITIONS
+
+
+def test_the_first_events_of_all_are_not_lost_when_they_come_amid_a_rebalance(play, real_kafka):
+    scene = play(real_kafka)
+    events = generate(seed=15)
+    first = scene.start_ready("the first")
+    second = scene.start("the second")
+    scene.wait("the group to rebalance", lambda: not first.ready())
+    scene.write(events)
+    scene.await_folded()
+    for worker in (first, second):
+        scene.stop(worker)
+    assert_told_once(scene.transitions(), expected(events))
