@@ -52,9 +52,7 @@ def connect(bootstrap: str, seconds: float = PATIENCE_SECONDS) -> Iterator[Kafka
     except KafkaError as error:
         for network in made:
             network.close()
-        raise Unreachable(
-            f"no Kafka answers at {bootstrap} within {seconds:g} seconds", START_KAFKA
-        ) from error
+        raise Unreachable(f"no Kafka answers at {bootstrap} within {seconds:g} seconds", START_KAFKA) from error
     try:
         yield client
     except KafkaError as error:

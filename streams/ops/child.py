@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 POLL_SECONDS = 0.02
-PORTS = range(
-    20_000, 32_000
-)  # below the ephemeral ports: nobody's outgoing connection takes one in a restart
+PORTS = range(20_000, 32_000)  # below the ephemeral ports: nobody's outgoing connection takes one in a restart
 LAUNCHER = """
 import ctypes, os, signal, sys
 parent, cpu, *command = sys.argv[1:]
@@ -103,9 +101,7 @@ class Child:
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.alive:
-                raise ServerFailed(
-                    f"{self.name} ended as it started (exit {self._process.returncode}):\n{self.end()}"
-                )
+                raise ServerFailed(f"{self.name} ended as it started (exit {self._process.returncode}):\n{self.end()}")
             if time.monotonic() > deadline:
                 self.kill()
                 raise ServerFailed(f"{self.name} did not answer within {seconds:g} seconds:\n{self.end()}")

@@ -97,9 +97,7 @@ def packages() -> Finding:
         if _installed(name) != wanted
     ]
     if wrong:
-        return Finding(
-            "packages", ok=False, detail="; ".join(wrong), mend="pip install --force-reinstall awaken"
-        )
+        return Finding("packages", ok=False, detail="; ".join(wrong), mend="pip install --force-reinstall awaken")
     return Finding("packages", ok=True, detail=", ".join(f"{name} {version}" for name, version in pins()))
 
 

@@ -54,9 +54,7 @@ class RealKafka:
         """
         java, jars = require_java(), fetch_jars()
         if accepts("127.0.0.1", self.port):
-            raise ServerFailed(
-                f"port {self.port} of 127.0.0.1 is taken: end what listens there, or choose another"
-            )
+            raise ServerFailed(f"port {self.port} of 127.0.0.1 is taken: end what listens there, or choose another")
         self._folder = Path(tempfile.mkdtemp(prefix="awaken-kafka-"))
         try:
             self._format(java, jars)
@@ -124,9 +122,7 @@ class RealKafka:
     def _format(self, java: str, jars: Path) -> None:
         template = string.Template((deploy() / "server.properties").read_text("utf-8"))
         self._properties.write_text(
-            template.substitute(
-                port=self.port, controller_port=self._controller_port, data=self._home / "data"
-            ),
+            template.substitute(port=self.port, controller_port=self._controller_port, data=self._home / "data"),
             "utf-8",
         )
         tool = [java, "-cp", f"{jars}/*", "kafka.tools.StorageTool", "format", "--standalone"]
@@ -147,9 +143,7 @@ class RealKafka:
 def main() -> int:
     """Run a Kafka in the foreground until Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m streams.ops.kafka", description=main.__doc__)
-    parser.add_argument(
-        "--port", type=int, default=9092, help="where it listens on 127.0.0.1 (default: 9092)"
-    )
+    parser.add_argument("--port", type=int, default=9092, help="where it listens on 127.0.0.1 (default: 9092)")
     parser.add_argument("--cpu", type=int, help="pin it to this core")
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

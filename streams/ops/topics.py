@@ -152,9 +152,7 @@ def _configs(admin: KafkaAdminClient, names: list[str]) -> dict[str, dict[str, s
         return {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     answer = admin.describe_configs(asked, config_filter="all").get("topic", {})
-    return {
-        name: {key: str(entry["value"]) for key, entry in entries.items()} for name, entries in answer.items()
-    }
+    return {name: {key: str(entry["value"]) for key, entry in entries.items()} for name, entries in answer.items()}
 
 
 def _missing(names: tuple[str, ...]) -> Problem:
@@ -171,9 +169,7 @@ def _mismatches(counts: dict[str, int], settings: Settings) -> list[Problem]:
         mend = f"if the records may go, delete and create anew: {delete} && {CREATE}"
         if len(names) == len(counts):
             mend = f"set AWAKEN_PARTITIONS={count}; or, {mend}"
-        detail = (
-            f"{_listed(names)} of {count} partitions, but all keyed topics must have {settings.partitions}"
-        )
+        detail = f"{_listed(names)} of {count} partitions, but all keyed topics must have {settings.partitions}"
         problems.append(Problem(names, f"{detail}, as `partitions` says", mend))
     return problems
 

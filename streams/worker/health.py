@@ -49,7 +49,9 @@ def stuck(app: Awaken, now: float | None = None) -> list[str]:
 
 
 def unready(app: Awaken) -> list[str]:
-    """Return what this worker still waits for before it can do its work."""
+    """Return what this worker still waits for before it can do its work, or why it will do no more."""
+    if app.should_stop:
+        return ["it is ending"]
     if not app.working:
         return ["waiting for the group to assign partitions, and for their users to be read back"]
     return [f"partition {p.number} was taken over" for p in app.partitions.values() if p.closing]

@@ -59,7 +59,7 @@ def run(settings: Settings) -> int:
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:
-        return int(ended.code or 0)
+        return CRASHED if app.crashed else int(ended.code or 0)
     except Exception:
         logging.getLogger(__name__).exception("the worker ended by an error")
         return CRASHED

@@ -24,6 +24,8 @@ What is overridden, from the wire inwards:
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -37,6 +39,7 @@ from faust.types import TP
 from streams.worker.batch import records, whole
 from streams.worker.chunk import Chunk
 
+log = logging.getLogger(__name__)
 FETCH_BYTES = 2 << 20
 FETCH_WAIT_MS = 100
 EMBEDDED_FETCH_WAIT_MS = 20
@@ -61,6 +64,16 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         self.ends: dict[TP, End] = {}
         self._sought: Any = None  # the assignment of which every partition was sought …
         self._sought_at = 0  # … and when: what was heard before says nothing about now
+
+    async def on_thread_stop(self) -> None:
+        """Stop the consumer, and let nothing that it raises keep the process from ending.
+
+        Stopped while its broker is away, aiokafka's raises; Faust's thread would die of it and be waited for for ever.
+        """
+        try:
+            await super().on_thread_stop()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001
+            log.warning("the consumer did not end in good order: %r", error)
 
     def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)

@@ -27,7 +27,7 @@ def play(request, names, embedded_redis, receiver):
     request.node.scenes = []
 
     def play(kafka, **changes):
-        scene = Scene(names, kafka.bootstrap, embedded_redis.url, receiver, **changes)
+        scene = Scene(names, receiver, **{"kafka": kafka.bootstrap, "redis": embedded_redis.url} | changes)
         request.node.scenes.append(scene)
         return scene.__enter__()
 

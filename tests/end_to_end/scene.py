@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from functools import partial
 
 import msgspec
-from kafka.errors import CoordinatorNotAvailableError, NotCoordinatorError
 
 from streams.ops import topics
 from streams.ops.admin import connect
@@ -30,12 +29,10 @@ DAY_SECONDS = 0.1
 class Scene:
     """A deployment with its own topics, group and workers; `changes` are settings."""
 
-    def __init__(self, names, kafka, redis, receiver, **changes):
+    def __init__(self, names, receiver, **changes):
         self.receiver = receiver
         self.settings = names.settings(
             **{
-                "kafka": kafka,
-                "redis": redis,
                 "partitions": PARTITIONS,
                 "clock": "event",
                 "lateness_seconds": 0,
@@ -51,7 +48,6 @@ class Scene:
         self._stack = ExitStack()
 
     def __enter__(self):
-        self._admin = self._stack.enter_context(connect(self.settings.kafka))
         self._feeder = self._stack.enter_context(ThreadPoolExecutor(1))
         topics.create(self.settings)
         return self
@@ -59,8 +55,9 @@ class Scene:
     def __exit__(self, *_):
         for worker in self.workers:
             worker.close()
-        self._admin.delete_topics([spec.name for spec in topics.plan(self.settings)])
         self._stack.close()
+        with connect(self.settings.kafka) as admin:
+            admin.delete_topics([spec.name for spec in topics.plan(self.settings)])
 
     def start(self, name="worker", **changes):
         """Start a worker, and do not wait for it."""
@@ -111,26 +108,31 @@ class Scene:
 
     def committed(self):
         """The group's offsets, by (topic, partition)."""
-        try:
-            offsets = self._admin.list_group_offsets(self.settings.group).get(self.settings.group, {})
-        except (CoordinatorNotAvailableError, NotCoordinatorError):  # a new broker has no coordinator yet
-            return {}
-        return {(tp.topic, tp.partition): at.offset for tp, at in offsets.items()}
+        return topic.committed(self.settings.kafka, self.settings.group)
 
     def reset(self):
         """Set the group's offsets back to the beginning of every topic, as `--reset-offsets --to-earliest` would."""
-        self._admin.delete_groups([self.settings.group])
+        with connect(self.settings.kafka) as admin:
+            admin.delete_groups([self.settings.group])
 
     def await_more(self, more):
         """Wait until so many transitions more are told than there are now."""
         seen = self.told()
         self.wait(f"{more} transitions after {seen}", lambda: self.told() >= seen + more)
 
-    def await_folded(self):
-        """Wait until everything that we wrote is folded and committed, with what followed from it."""
+    def await_fed(self):
+        """Wait until everything is written that was to be fed."""
         while self._fed:
             self._fed.pop(0).result(WAIT_SECONDS)
-        self.wait("all input to be committed", partial(self._reached, self.ends))
+
+    def folded(self):
+        """Whether all that we have written so far is folded and committed."""
+        return self._reached(self.ends)
+
+    def await_folded(self):
+        """Wait until everything that we wrote is folded and committed, with what followed from it."""
+        self.await_fed()
+        self.wait("all input to be committed", self.folded)
 
     def await_pushed(self):
         """Wait until everything is folded, decided about, delivered and committed."""

@@ -5,6 +5,8 @@ import json
 from itertools import groupby
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from tests.oracle import DAY
 
@@ -57,6 +59,25 @@ async def _read(kafka, topic, partitions, settled):
     finally:
         await consumer.stop()
     return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+def committed(kafka, group):
+    """Return a group's offsets, by (topic, partition); none while the broker is not there or not ready to tell."""
+    return asyncio.run(asyncio.wait_for(_committed(kafka, group), READ_SECONDS))
+
+
+async def _committed(kafka, group):
+    client = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    try:
+        await client.start()
+        offsets = await client.list_consumer_group_offsets(group)
+    except KafkaError as error:
+        if not error.retriable:
+            raise
+        return {}
+    finally:
+        await client.close()
+    return {(tp.topic, tp.partition): at.offset for tp, at in offsets.items()}
 
 
 async def _reached(consumer, tp, end):

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 from streams.worker.health import STUCK_SECONDS, stuck, unready
 
 
-def app(*, working=True, since=0.0, **partitions):
+def app(*, working=True, since=0.0, ending=False, **partitions):
     held = {
         n: SimpleNamespace(number=n, worked_at=at, closing=closing)
         for n, (at, closing) in enumerate(partitions.values())
     }
-    return SimpleNamespace(working=working, waiting_since=since, partitions=held)
+    return SimpleNamespace(working=working, waiting_since=since, partitions=held, should_stop=ending)
 
 
 def test_a_worker_whose_partitions_commit_is_live_and_ready():
@@ -36,3 +36,9 @@ def test_a_worker_without_partitions_yet_is_live_but_not_ready_and_dead_after_a_
     assert unready(waiting)
     assert stuck(waiting, now=STUCK_SECONDS - 1) == []
     assert stuck(waiting, now=STUCK_SECONDS + 1)
+
+
+def test_a_worker_that_is_ending_is_live_and_takes_no_work():
+    ending = app(ending=True, p=(100.0, False))
+    assert stuck(ending, now=101.0) == []
+    assert unready(ending) == ["it is ending"]

@@ -111,9 +111,7 @@ class Webhook:
 
     async def _post(self, body: bytes, headers: Mapping[str, str]) -> _Answer:
         try:
-            async with self._opened().post(
-                self.url, data=body, headers=headers, allow_redirects=False
-            ) as response:
+            async with self._opened().post(self.url, data=body, headers=headers, allow_redirects=False) as response:
                 return _judge(response)
         except TimeoutError:
             return _Answer(taken=False, transient=True, detail=f"no answer within {self.timeout_seconds:g} s")
@@ -145,9 +143,7 @@ def _judge(response: aiohttp.ClientResponse) -> _Answer:
     if 300 <= status < 400:  # noqa: PLR2004
         detail += "; redirects are not followed, set push.webhook_url to the final address"
     transient = status in TRANSIENT or status >= 500  # noqa: PLR2004
-    return _Answer(
-        taken=False, transient=transient, detail=detail, retry_after=_retry_after(response.headers)
-    )
+    return _Answer(taken=False, transient=transient, detail=detail, retry_after=_retry_after(response.headers))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
