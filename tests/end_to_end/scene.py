@@ -106,10 +106,6 @@ class Scene:
             time.sleep(POLL_SECONDS)
         return value
 
-    def committed(self):
-        """The group's offsets, by (topic, partition)."""
-        return topic.committed(self.settings.kafka, self.settings.group)
-
     def reset(self):
         """Set the group's offsets back to the beginning of every topic, as `--reset-offsets --to-earliest` would."""
         with connect(self.settings.kafka) as admin:
@@ -143,8 +139,8 @@ class Scene:
             self.wait(f"all of {name} to be {what}", partial(self._reached, ends))
 
     def _reached(self, ends):
-        committed = self.committed()
-        return all(committed.get(tp, 0) >= end for tp, end in ends.items())
+        committed = topic.committed(self.settings.kafka, self.settings.group, ends)
+        return all(committed[tp] >= end for tp, end in ends.items())
 
     def records(self, name, *, settled=True):
         """All committed records of a topic (`topic.read`)."""

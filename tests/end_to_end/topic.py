@@ -5,8 +5,6 @@ import json
 from itertools import groupby
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from tests.oracle import DAY
 
@@ -61,23 +59,18 @@ async def _read(kafka, topic, partitions, settled):
     return sorted(found, key=lambda record: (record.partition, record.offset))
 
 
-def committed(kafka, group):
-    """Return a group's offsets, by (topic, partition); none while the broker is not there or not ready to tell."""
-    return asyncio.run(asyncio.wait_for(_committed(kafka, group), READ_SECONDS))
+def committed(kafka, group, tps):
+    """Return the offset that a group has committed of each (topic, partition); 0 where it has none."""
+    return asyncio.run(asyncio.wait_for(_committed(kafka, group, tps), READ_SECONDS))
 
 
-async def _committed(kafka, group):
-    client = AIOKafkaAdminClient(bootstrap_servers=kafka)
+async def _committed(kafka, group, tps):
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
+    await consumer.start()
     try:
-        await client.start()
-        offsets = await client.list_consumer_group_offsets(group)
-    except KafkaError as error:
-        if not error.retriable:
-            raise
-        return {}
+        return {tp: await consumer.committed(TopicPartition(*tp)) or 0 for tp in tps}
     finally:
-        await client.close()
-    return {(tp.topic, tp.partition): at.offset for tp, at in offsets.items()}
+        await consumer.stop()
 
 
 async def _reached(consumer, tp, end):
