@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from redis.asyncio import Redis
 
 from streams.push.channels.inbox import Inbox
-from tests.end_to_end.history import BOTH
+from tests.end_to_end.history import BOTH, ORDERS
 from tests.end_to_end.scene import rows
 
 
@@ -31,6 +31,19 @@ def assert_told(transitions, expected):
     different = [ident for ident, told in by_id.items() if any(envelope != told[0] for envelope in told)]
     assert not different, f"the same id with another content: {different[:5]}"
     assert_told_once([told[0] for told in by_id.values()], expected)
+
+
+def assert_rows_exact(scene, events):
+    """What the changelog holds of each user is what his events add up to: nothing is counted twice or left out."""
+    orders, spend = Counter(), Counter()
+    for event in events:
+        if event.source == ORDERS and event.is_act:
+            orders[event.user] += 1
+            spend[event.user] += round(event.body["amount"] * 100)
+    steps = Counter(envelope.subject for envelope in {e.id: e for e in scene.transitions()}.values())
+    due = [(user, orders[user], spend[user], steps[user]) for user in {event.user for event in events}]
+    found = [(user, int(r["orders"]), int(r["spend"]), int(r["seq"])) for user, r in scene.users().items()]
+    assert_same("rows (user, orders, spend, transitions)", found, due)
 
 
 def assert_lives_whole(transitions):

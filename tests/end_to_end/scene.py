@@ -13,6 +13,7 @@ import msgspec
 from streams.ops import topics
 from streams.ops.admin import connect
 from streams.settings import Push
+from streams.wire.changelog import decode_rows
 from streams.wire.message import read_decision, read_outcome, read_transition
 from tests.end_to_end import history, topic
 from tests.end_to_end.history import Row
@@ -159,6 +160,16 @@ class Scene:
 
     def outcomes(self):
         return [read_outcome(r.value).data for r in self.records(self.settings.topics.push_outcomes)]
+
+    def changelog(self):
+        return self.records(topics.changelog(self.settings))
+
+    def users(self):
+        """Each user's newest row in the changelog, by user."""
+        newest = {record.key.decode(): record.value for record in self.changelog()}
+        known = {user: value for user, value in newest.items() if value is not None}
+        found, _ = decode_rows(list(known.values()))
+        return dict(zip(known, found, strict=True))
 
     def dead_letters(self):
         return self.records(self.settings.topics.dead_letters)

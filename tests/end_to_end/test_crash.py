@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tests.end_to_end.history import generate
-from tests.end_to_end.law import assert_pushed_once, assert_told_once, profiles_of
+from tests.end_to_end.law import assert_pushed_once, assert_rows_exact, assert_told_once, profiles_of
 from tests.end_to_end.scene import PARTITIONS, expected
 from tests.oracle import DAY
 
@@ -33,6 +33,7 @@ def assert_whole(scene, events):
     transitions = scene.transitions()
     assert_told_once(transitions, expected(events, lateness=DAY))
     assert_pushed_once(scene, transitions, profiles_of(events))
+    assert_rows_exact(scene, events)
 
 
 def test_killed_in_mid_stream_again_and_again(scene):
@@ -67,7 +68,9 @@ def test_one_of_two_is_killed(scene):
     assert_whole(scene, events)
 
 
-def test_one_of_two_sleeps_through_its_session_and_wakes(scene):
+def test_one_of_two_sleeps_through_its_session_and_wakes(play, real_kafka):
+    # Seldom commits: it falls asleep with work that is folded and not written, and wakes with it.
+    scene = play(real_kafka, lateness_seconds=DAY / 1000, commit_seconds=0.8)
     events = generate(seed=4, by_turns=True)
     before, amid, after = stages(events, 3)
     stays, sleeps = scene.start("the one that stays"), scene.start("the one that sleeps")

@@ -1,7 +1,7 @@
 """On the embedded broker, which has no transactions: nothing is lost, and what comes twice says the same twice."""
 
 from tests.end_to_end.history import generate
-from tests.end_to_end.law import assert_pushed_once, assert_told, assert_told_once, profiles_of
+from tests.end_to_end.law import assert_pushed_once, assert_rows_exact, assert_told, assert_told_once, profiles_of
 from tests.end_to_end.scene import expected
 from tests.oracle import DAY
 
@@ -46,3 +46,4 @@ def test_killed_amid_the_stream_nothing_is_lost_and_what_comes_again_is_the_same
     transitions = scene.transitions()
     assert_told(transitions, expected(events, lateness=DAY))
     assert_pushed_once(scene, transitions, profiles_of(events), repeats=True)
+    assert_rows_exact(scene, events)

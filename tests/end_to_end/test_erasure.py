@@ -63,7 +63,7 @@ def assert_gone(scene):
     assert (inboxes[GONE], len(inboxes[OTHER])) == ([], 1)
     assert keys_of(scene, GONE) == []
     assert keys_of(scene, OTHER)
-    newest = {r.key: r.value for r in scene.records(f"{scene.settings.group}-users-changelog")}
+    newest = {r.key: r.value for r in scene.changelog()}
     assert newest[GONE.encode()] is None
     assert newest[OTHER.encode()] is not None
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tests.end_to_end.history import generate
-from tests.end_to_end.law import assert_pushed_once, assert_told_once, profiles_of
+from tests.end_to_end.law import assert_pushed_once, assert_rows_exact, assert_told_once, profiles_of
 from tests.end_to_end.scene import PARTITIONS, expected
 from tests.oracle import DAY
 
@@ -35,6 +35,7 @@ def test_set_back_to_the_beginning_it_tells_nothing_twice_and_sends_nothing_agai
     scene.await_pushed()
     scene.stop(worker)
     assert scene.transitions() == transitions
+    assert_rows_exact(scene, events)
     again = Counter(d.reason for d in scene.decisions()[len(transitions) :])
     assert again["sent"] == 0
     assert [d for d in scene.decisions() if d.action == "send"] == sends
@@ -70,5 +71,5 @@ def everything(scene):
     """All that is in the topics that we write, as it stands there."""
     names = scene.settings.topics
     written = (names.lifecycle_transitions, names.push_decisions, names.push_outcomes, names.dead_letters)
-    found = {name: scene.records(name) for name in (*written, f"{scene.settings.group}-users-changelog")}
+    found = {name: scene.records(name) for name in written} | {"changelog": scene.changelog()}
     return {name: [(r.partition, r.offset, r.key, r.value) for r in records] for name, records in found.items()}

@@ -1,7 +1,7 @@
 """A worker left in peace: what it writes is what the batch oracle says."""
 
 from tests.end_to_end.history import generate, profile
-from tests.end_to_end.law import assert_pushed_once, assert_told_once, profiles_of
+from tests.end_to_end.law import assert_pushed_once, assert_rows_exact, assert_told_once, profiles_of
 from tests.end_to_end.scene import expected
 from tests.oracle import DAY
 
@@ -24,3 +24,4 @@ def test_a_backlog_becomes_the_oracles_transitions_and_their_pushes(scene):
     assert any(envelope.subject == ODD and envelope.data.to == "dormant" for envelope in transitions)
     assert_told_once(transitions, expected(events))
     assert_pushed_once(scene, transitions, profiles_of(events))
+    assert_rows_exact(scene, events)
