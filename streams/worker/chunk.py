@@ -8,9 +8,13 @@ from streams.wire.decode import Record
 
 
 class Chunk(NamedTuple):
-    """Records of one topic partition, in offset order, and where reading goes on after them."""
+    """Records of one topic partition, in offset order, and where reading goes on after them.
+
+    `heard_at`: when the broker handed them over, or a little later, int ms UTC by this machine's clock.
+    """
 
     topic: str
     partition: int
     records: list[Record]
     next_offset: int
+    heard_at: int = 0

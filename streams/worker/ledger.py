@@ -33,7 +33,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
+from aiokafka.errors import IllegalOperation, InvalidProducerEpoch, ProducerFenced
 from aiokafka.structs import TopicPartition
 
 from streams import metrics
@@ -130,21 +130,23 @@ class Gathering(ABC):
     async def _write(self, producer: AIOKafkaProducer, topics: Iterable[tuple[str, Iterable[Keyed]]]) -> None:
         """Write records, by topic, and wait until the broker has them all."""
         sent: list[Awaitable[Any]] = []
-        for topic, records in topics:
-            sent += await self._send(producer, topic, records)
-        if not sent:
-            return
+        refused: list[BaseException] = []
+        try:
+            for topic, records in topics:
+                await self._send(producer, topic, records, sent)
+        except IllegalOperation as error:  # what was sent before has failed; its own future says why
+            refused.append(error)
         # Every future is looked at, failed or not: asyncio would complain of an exception that nobody saw.
         results: list[Any] = await asyncio.gather(*sent, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        for failure in [r for r in results if isinstance(r, BaseException)] + refused:
+            raise failure
         rows = [r.offset for r in results if r.topic == self.changelog_topic]
         self.changelog_position = max(rows, default=self.changelog_position)
 
-    async def _send(self, producer: AIOKafkaProducer, topic: str, records: Iterable[Keyed]) -> list[Awaitable[Any]]:
-        """Hand records to the producer in batches; return what to await for their acknowledgement."""
-        sent: list[Awaitable[Any]] = []
+    async def _send(
+        self, producer: AIOKafkaProducer, topic: str, records: Iterable[Keyed], sent: list[Awaitable[Any]]
+    ) -> None:
+        """Hand records to the producer in batches; add to `sent` what to await for their acknowledgement."""
         batch, count = producer.create_batch(), 0
         for record in records:
             if not _append(batch, *record):
@@ -155,7 +157,6 @@ class Gathering(ABC):
         if count:
             sent.append(await producer.send_batch(batch, topic, partition=self.partition))
         metrics.COMMITTED.labels(topic).inc(count)
-        return sent
 
 
 class TransactionalLedger(Gathering):

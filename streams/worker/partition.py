@@ -82,6 +82,7 @@ class Partition:
         topics = settings.topics
         self.topics = (topics.clicks, topics.orders, topics.profiles)
         self._received: list[int | None] = [None] * len(SOURCES)
+        self._heard = [0] * len(SOURCES)
         self._newest = [0] * len(SOURCES)
         self._payloads: dict[int, bytes | None] = {}
         self._bad: list[tuple[int, Bad]] = []
@@ -100,11 +101,12 @@ class Partition:
             self._payloads.update(decoded.payloads)
             self._bad += [(source, bad) for bad in decoded.bad]
         self._received[source] = chunk.next_offset
+        self._heard[source] = max(self._heard[source], chunk.heard_at)
 
     def pump(self) -> None:
         """Fold the events whose turn has come, and let time pass as far as it may."""
         ends = [self._reader.read_to_end(topic, self.number) for topic in self.topics]
-        events = self.merge.take([end is not None for end in ends])
+        events = self.merge.take([self._at_end(source, ends) for source in range(len(SOURCES))])
         moves = []
         if len(events):
             self._count(events)
@@ -180,6 +182,11 @@ class Partition:
                     said = True
                 self.worked_at = time.monotonic()  # held up, not stuck
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def _at_end(self, source: int, ends: list[int | None]) -> bool:
+        """Say whether a topic was at its end when the others' records were handed over: it may have grown since."""
+        end = ends[source]
+        return end is not None and all(end >= heard for other, heard in enumerate(self._heard) if other != source)
 
     def _watermark(self, ends: list[int | None]) -> int:
         """Return the time up to which absence may be decided (DESIGN §4).

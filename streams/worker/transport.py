@@ -180,7 +180,8 @@ class ChunkConsumer(driver.Consumer):
 
     def _to_message(self, tp: TP, record: list[Any]) -> ConsumerMessage:
         last = record[-1]
-        chunk = Chunk(tp.topic, tp.partition, record, last.offset + 1)
+        end = self._thread.ends.get(tp)
+        chunk = Chunk(tp.topic, tp.partition, record, last.offset + 1, end.heard_at if end else 0)
         return ConsumerMessage(
             tp.topic,
             tp.partition,

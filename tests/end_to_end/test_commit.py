@@ -85,7 +85,7 @@ def test_a_commit_that_was_done_stands_and_the_next_is_refused(scene):
         async with AsyncExitStack() as stack:
             first = await open_ledger(scene, stack)
             pause = Pause(first._producer, CALLS)
-            await begin(scene, first, b"whole")
+            await asyncio.wait_for(begin(scene, first, b"whole"), WAIT_SECONDS)
             assert pause.calls == CALLS, "a commit has another number of steps now: CALLS says how many are cut"
             await open_ledger(scene, stack)
             pause.go.set()

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.end_to_end.history import generate
+from tests.end_to_end.history import CLICKS, generate
 from tests.end_to_end.law import assert_pushed_once, assert_rows_exact, assert_told_once, profiles_of
 from tests.end_to_end.scene import PARTITIONS, expected
 from tests.oracle import DAY
@@ -119,7 +119,8 @@ def share(*workers):
 
 def test_the_first_events_of_all_are_not_lost_when_they_come_amid_a_rebalance(play, real_kafka):
     scene = play(real_kafka)
-    events = generate(seed=15)
+    # Clicks alone: written all at once, two topics would reach a worker that is not behind in no order of time.
+    events = [event for event in generate(seed=15) if event.source == CLICKS]
     first = scene.start_ready("the first")
     second = scene.start("the second")
     scene.wait("the group to rebalance", lambda: not first.ready())

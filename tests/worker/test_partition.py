@@ -104,6 +104,17 @@ def test_what_follows_from_a_chunk_is_committed_with_its_position():
     assert [key for key, _ in changelog] == [b"u1", b"u2"]
 
 
+def test_a_topic_at_its_end_holds_up_what_was_handed_over_later_until_it_is_heard_again():
+    held = partition()
+    held._reader.ends = {"clicks": T0, "orders": T0 - 1, "profiles": T0}
+    held.receive(chunk("clicks", click(T0))._replace(heard_at=T0))
+    held.pump()
+    assert not held.shard.newest, "orders may have grown since"
+    held._reader.ends["orders"] = T0
+    held.pump()
+    assert held.shard.newest == T0
+
+
 def test_events_that_wait_for_another_topic_are_not_behind_the_position():
     held = partition()
     held._reader.ends = {"clicks": None, "orders": None, "profiles": T0}
