@@ -8,20 +8,34 @@ The way of the data, and the order in which to read:
     worker/transport.py     fetch: a message is everything that one fetch brought of one partition
     wire/event.py           what comes in, as it is declared
     wire/decode.py          decode: bytes → columns; the bad set aside with a reason
+    wire/partitioner.py     settle: what stands in a partition that is not its key's is bad
     merge.py                merge: a partition's topics in order of event time
     shard.py                intern: user → row; one partition's users, which worker, replay and benchmark drive
     core/row.py             the row, the event, the move: three layouts
     core/activity.py        the transition table of new, active, dormant, churned, returning
+    core/growth.py          check-ins, points, levels, membership, early access
+    core/social.py          influence, content, mood, and the fatigue that pushes leave
     core/fold.py            fold and advance: (row, event or time, rules) → row', moves
     core/window.py          rings of days and weeks inside the row
+    core/sketch.py          how a population's R, F and M are spread: mergeable, for cuts by mean and median
     wire/transition.py      moves → transitions
     wire/message.py         what goes out, as it is declared
+    wire/schema.py          both as JSON Schema and AsyncAPI
     wire/changelog.py       rows ⇄ bytes
+    health.py               the health gate: how far the input vouches for absence
+    usual.py                what is usual of a topic, by hour of the week
     worker/partition.py     what a worker holds for one partition: receive, pump, commit
     worker/ledger.py        commit: what follows and how far was read, in one transaction
     worker/recovery.py      a shard read back from its changelog
     worker/app.py           the Faust app: partitions opened and closed as the group assigns them
+    wire/control.py         what every worker must know alike, as it is declared
+    worker/control.py       the log of control as a worker knows it
+    worker/watch.py         the one who looks at the input, and writes what the gate says
     worker/garbage.py       Python's garbage collector, at our own times
+    worker/health.py        its pages: is it alive, is it ready
+    worker/pages.py         its pages about users: one of them, growth, population
+    worker/watchdog.py      a thread that ends a worker which does not get on, and says why
+    worker/ending.py        its exit codes
     worker/agents.py        the three agents: fold, decide, deliver
     push/playbook.py        which transition asks for a push
     push/policy.py          decide: the policy chain, pure
@@ -33,6 +47,10 @@ The way of the data, and the order in which to read:
 Beside the way:
 
     settings.py             every setting, declared once
+    threshold.py            … those by which users are judged, for one kind of user
+    refusal.py              … and what of them does not go together
+    rule.py                 one kind's thresholds → his RULE
+    rulebook.py             settings → rules, as the fold reads them and as the log keeps them
     metrics.py              every metric, declared once
     cli.py                  the command `awaken`
     core/                   pure and compiled: no clock, no I/O, no framework
@@ -42,7 +60,7 @@ Beside the way:
     ops/                    topics, doctor, bench, a real Kafka to develop with
     demo/                   real orders, embedded servers, the live view
 
-Dependencies point inwards: cli > demo > ops > worker > push > shard, merge > wire > core.
+Dependencies point inwards: cli > demo > ops > worker > push > shard, merge, health > wire > core.
 """
 
 __version__ = "0.1.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -10,6 +11,7 @@ import typer
 
 from streams import settings as declared
 from streams.demo.command import demo
+from streams.ops.dead_letters.command import app as dead_letters
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -20,6 +22,11 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(demo)
+outage = typer.Typer(
+    no_args_is_help=True, help="Declare, list, end and undo outages, in which nobody's absence counts."
+)
+app.add_typer(outage, name="outage")
+app.add_typer(dead_letters, name="dead-letters")
 Config = Annotated[
     Optional[Path],  # noqa: UP045 (typer reads it at run time)
     typer.Option("--config", "-c", help="settings file; default: config/awaken.toml where there is one"),
@@ -76,6 +83,30 @@ def settings() -> None:
 
 
 @app.command()
+def schema(
+    config: Config = None,
+    topic: Annotated[Optional[str], typer.Option(help="only this topic's")] = None,  # noqa: UP045
+    asyncapi: Annotated[bool, typer.Option("--asyncapi", help="an AsyncAPI 3 document of all topics")] = False,  # noqa: FBT002 (a flag)
+) -> None:
+    """Print the JSON Schema of every topic, under the rules that the settings say."""
+    import orjson
+
+    from streams import __version__, rulebook
+    from streams.wire import schema as wire
+
+    settings = declared.load(config)
+    book = rulebook.build(settings)
+    found: dict[str, dict[str, object]] = wire.schemas(settings.topics, book)
+    if asyncapi:
+        found = wire.asyncapi(settings.topics, book, __version__)
+    elif topic is not None:
+        if topic not in found:
+            raise SettingsError(f"--topic {topic}: there is no such topic; there are {', '.join(found)}")
+        found = found[topic]  # type: ignore[assignment]
+    typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+
+
+@app.command()
 def bench(
     events: Annotated[int, typer.Option(help="how many events")] = 1_000_000,
     users: Annotated[int, typer.Option(help="of how many users")] = 100_000,
@@ -93,6 +124,94 @@ def bench(
     figures = ops.run(events, users, partitions, guarantee, kafka, core)
     typer.echo(orjson.dumps(figures).decode() if as_json else ops.table(figures))
     raise typer.Exit(0 if figures["rows_equal"] else 1)
+
+
+@app.command()
+def why(
+    user: Annotated[str, typer.Argument(help="his id, as in your events")],
+    url: Annotated[Optional[list[str]], typer.Option(help="a worker's, as http://host:6066; or several")] = None,  # noqa: UP045
+    topics: Annotated[bool, typer.Option("--topics", help="without a worker: fold his topics anew")] = False,  # noqa: FBT002 (a flag)
+    as_json: Annotated[bool, typer.Option("--json", help="one line of JSON")] = False,  # noqa: FBT002 (a flag)
+    config: Config = None,
+) -> None:
+    """Say who a user is: his values, since when and why, what he is worth, how to reach him, and what comes next."""
+    import orjson
+    from rich.console import Console
+
+    from streams.ops.why import answer, view
+
+    settings = declared.load(config)
+    found = answer.from_topics(settings, user) if topics else answer.from_worker(settings, user, url or ())
+    if as_json:
+        typer.echo(orjson.dumps(found.plain()).decode())
+    else:
+        view.render(found, settings.minor_units, Console())
+
+
+@app.command()
+def growth(
+    url: Annotated[Optional[list[str]], typer.Option(help="a worker's, as http://host:6066; name all of them")] = None,  # noqa: UP045
+    grain: Annotated[str, typer.Option(help="day, week or month")] = "week",
+    count: Annotated[int, typer.Option(min=1, help="the newest so many periods")] = 12,
+    as_json: Annotated[bool, typer.Option("--json", help="one line of JSON")] = False,  # noqa: FBT002 (a flag)
+    config: Config = None,
+) -> None:
+    """Show how the active users grow, period by period: new, retained, resurrected, churned."""
+    import orjson
+    from rich.console import Console
+
+    from streams.ops import growth as ops
+
+    found = ops.ask(declared.load(config), url or (), grain, count)
+    if as_json:
+        typer.echo(orjson.dumps(found).decode())
+    else:
+        ops.render(found, Console())
+
+
+@outage.command("declare")
+def outage_declare(
+    start: Annotated[str, typer.Option("--from", help="when it began, RFC 3339, as 2026-11-22T08:30:00Z")],
+    reason: Annotated[str, typer.Option(help="why, for those who read the list")],
+    end: Annotated[Optional[str], typer.Option("--to", help="when it ended; without it, it lasts")] = None,  # noqa: UP045
+    topic: Annotated[Optional[list[str]], typer.Option(help="which input; without it, all")] = None,  # noqa: UP045
+    config: Config = None,
+) -> None:
+    """Declare an outage, past or present: those who have not lapsed yet are credited with it."""
+    from streams.ops import outage as ops
+
+    until = None if end is None else ops.parse(end, "--to")
+    made = ops.declare(declared.load(config), ops.parse(start, "--from"), until, topic or (), reason)
+    typer.echo(f"declared {made.id}; who has lapsed already stays so until his next act")
+
+
+@outage.command("list")
+def outage_list(config: Config = None) -> None:
+    """List the outages that were declared, and the stops that the gate has found."""
+    from streams.ops import outage as ops
+
+    ops.render(ops.everything(declared.load(config)))
+
+
+@outage.command("end")
+def outage_end(
+    ident: Annotated[Optional[str], typer.Argument(metavar="[ID]", help="which, if several last")] = None,  # noqa: UP045
+    at: Annotated[Optional[str], typer.Option("--at", help="when it ended, RFC 3339; without it, now")] = None,  # noqa: UP045
+    config: Config = None,
+) -> None:
+    """End the outage that lasts; one that the gate has found teaches it what is usual now."""
+    from streams.ops import outage as ops
+
+    now = time.time_ns() // 1_000_000 if at is None else ops.parse(at, "--at")
+    typer.echo(f"ended {ops.name_of(ops.finish(declared.load(config), ident, now))}")
+
+
+@outage.command("undo")
+def outage_undo(ident: Annotated[str, typer.Argument(metavar="ID")], config: Config = None) -> None:
+    """Take a declared outage back: nobody is credited with it any more."""
+    from streams.ops import outage as ops
+
+    typer.echo(f"undone {ops.undo(declared.load(config), ident).id}")
 
 
 def main() -> None:

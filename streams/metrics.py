@@ -10,8 +10,16 @@ TRANSITIONS = Counter("awaken_transitions_total", "transitions", ["dimension", "
 DEAD_LETTERS = Counter("awaken_dead_letters_total", "records that could not be read", ["topic", "reason"])
 DECISIONS = Counter("awaken_decisions_total", "push decisions", ["playbook", "reason"])
 DELIVERIES = Counter("awaken_deliveries_total", "deliveries that ended", ["channel", "outcome"])
-USERS = Gauge("awaken_users", "users by activity class", ["class"])
+USERS = Gauge("awaken_users", "users by value, of every dimension", ["dimension", "value"])
+SOURCE_USERS = Gauge("awaken_source_users", "users by first-touch source, of the largest ten", ["source"])
+SOURCE_SHARE = Gauge("awaken_source_share", "share of the largest source among users whose source is known")
+SOURCE_CONCENTRATION = Gauge(
+    "awaken_source_concentration", "sum of the squared shares of the sources (Herfindahl): 1 is a single source"
+)
 LAG = Gauge("awaken_lag_events", "input records not yet read", ["topic", "partition"])
+PUSH_LAG = Gauge(
+    "awaken_push_lag_events", "transitions not yet decided about, decisions not yet delivered", ["topic", "partition"]
+)
 WATERMARK = Gauge("awaken_watermark_delay_seconds", "how far the watermark stands behind the clock", ["partition"])
 COMMITS = Histogram(
     "awaken_commit_seconds",
@@ -20,6 +28,12 @@ COMMITS = Histogram(
 )
 COMMITTED = Counter("awaken_commit_records_total", "records written by commits", ["topic"])
 RECOVERED = Counter("awaken_recovered_rows_total", "rows read back from the changelog")
+RECOVERING = Gauge(
+    "awaken_recovery_remaining_records", "records of the changelog still to be read back, at most", ["partition"]
+)
 PARTITIONS = Gauge("awaken_partitions", "partitions held, by state", ["state"])
+GATE_VOUCHED = Gauge("awaken_gate_vouched_seconds", "how long ago the time lies through which absence is vouched for")
+GATE_STOPPED = Gauge("awaken_gate_stopped", "1 while absence stands still, by the gate or an operator's word")
+GATE_STOPS = Counter("awaken_gate_stops_total", "stops that this worker's gate has found", ["reason"])
 FIRST_EVENT = Gauge("awaken_first_event_timestamp_seconds", "wall clock at this worker's first event")
 LAST_COMMIT = Gauge("awaken_last_commit_timestamp_seconds", "wall clock at the newest commit that wrote anything")

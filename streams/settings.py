@@ -16,10 +16,36 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from streams import refusal
+from streams.threshold import (
+    NAMES,
+    OWN_EXAMPLE,
+    Activity,
+    Bands,
+    Growth,
+    Own,
+    Rung,
+    Social,
+    Stage,
+    Thresholds,
+    Value,
+)
+
 Guarantee = Literal["exactly-once", "at-least-once"]
 Clock = Literal["wall", "event"]
 DEFAULT_FILE = Path("config/awaken.toml")
 DAY = 86_400_000
+MOST_KINDS = 100
+JUDGING = tuple(f.name for f in msgspec.structs.fields(Thresholds))
+"""The settings by which users are judged; each may differ by kind of user."""
+KINDS_EXAMPLE = """\
+[kinds.rider.activity]
+dormant_days = 3"""
+
+__all__ = [
+    "Activity", "Bands", "Gate", "Growth", "Own", "Push", "Rung", "Settings", "SettingsError", "Social", "Stage",
+    "Thresholds", "Topics", "Value", "describe", "document", "environment", "load", "replace", "thresholds",
+]  # fmt: skip
 
 
 class SettingsError(ValueError):
@@ -35,6 +61,15 @@ class Topics(Struct, frozen=True):
     lifecycle_transitions: Annotated[str, Meta(min_length=1, description="from → to, with cause and evidence")] = (
         "lifecycle-transitions"
     )
+    value_transitions: Annotated[str, Meta(min_length=1, description="the same, of what a user is worth")] = (
+        "value-transitions"
+    )
+    growth_transitions: Annotated[str, Meta(min_length=1, description="the same, of points, levels and rights")] = (
+        "growth-transitions"
+    )
+    push_feedback: Annotated[
+        str, Meta(min_length=1, description="what came of pushes: opened, clicked, complained …")
+    ] = "push-feedback"
     push_decisions: Annotated[str, Meta(min_length=1, description="every candidate push, sent or not, and why")] = (
         "push-decisions"
     )
@@ -42,16 +77,42 @@ class Topics(Struct, frozen=True):
     dead_letters: Annotated[str, Meta(min_length=1, description="records that could not be read, whole")] = (
         "dead-letters"
     )
+    control: Annotated[
+        str, Meta(min_length=1, description="how far absence may be decided, and by which rules; one partition")
+    ] = "control"
 
 
-class Activity(Struct, frozen=True):
-    """When a user counts as new, dormant or churned; in days without activity. 0 switches a threshold off."""
+class Gate(Struct, frozen=True):
+    """The health gate: nobody is dormant because the input fell silent. Not with clock = "event"."""
 
-    new_days: Annotated[float, Meta(ge=0, le=3650, description="a new user is active after this many days")] = 7
-    dormant_days: Annotated[float, Meta(gt=0, le=3650, description="dormant after this many days of absence")] = 14
-    churned_days: Annotated[
-        float, Meta(ge=0, le=3650, description="churned after this many days of absence; above dormant_days")
-    ] = 30
+    enabled: Annotated[bool, Meta(description="watch the input, and decide absence only as far as it was healthy")] = (
+        True
+    )
+    watch_seconds: Annotated[float, Meta(ge=0.05, le=600, description="how often the ends of the topics are read")] = 5
+    chance: Annotated[
+        float, Meta(gt=0, le=0.1, description="what happens by chance more rarely than this is taken for an outage")
+    ] = 1e-9
+    silence_seconds: Annotated[
+        float, Meta(gt=0, le=86_400, description="a shorter silence is no outage, however busy the topic usually is")
+    ] = 60
+    silence_max_seconds: Annotated[
+        float,
+        Meta(gt=0, le=604_800, description="a silence that would say nothing within this time is not waited for"),
+    ] = 3600
+    slow_ratio: Annotated[
+        float,
+        Meta(gt=0, le=0.95, description="under this share of the usual a topic is slow; less where it is unsteady"),
+    ] = 0.75
+    slow_seconds: Annotated[float, Meta(gt=0, le=604_800, description="for this long, before it is an outage")] = 1800
+    slow_max_hours: Annotated[
+        float, Meta(gt=0, le=8760, description="a topic that is slow for longer than this has a new usual rate")
+    ] = 168
+    warmup_seconds: Annotated[
+        float, Meta(ge=0, le=604_800, description="how long an unknown topic must flow before it is vouched for")
+    ] = 600
+    back_seconds: Annotated[
+        float, Meta(ge=0, le=86_400, description="how long a topic must flow as usual before its outage is over")
+    ] = 60
 
 
 class Push(Struct, frozen=True):
@@ -109,6 +170,10 @@ class Settings(Struct, frozen=True):
     partitions: Annotated[
         int, Meta(ge=1, le=10_000, description="of every keyed topic; must be the same for all of them")
     ] = 8
+    partitioner: Annotated[
+        Literal["murmur2", "any"],
+        Meta(description="how producers choose a key's partition: murmur2 as Java does; any: their own, not checked"),
+    ] = "murmur2"
     replication: Annotated[int, Meta(ge=1, le=15, description="of the topics that we create")] = 1
     create_topics: Annotated[bool, Meta(description="create the topics that are missing at the start")] = True
     guarantee: Annotated[
@@ -121,6 +186,12 @@ class Settings(Struct, frozen=True):
     session_seconds: Annotated[
         float, Meta(ge=1, le=60, description="a worker silent for this long has its partitions given to the others")
     ] = 15
+    stuck_seconds: Annotated[
+        float, Meta(ge=1, le=3600, description="a worker that has not got on for this long ends with exit code 75")
+    ] = 60
+    drain_seconds: Annotated[
+        float, Meta(ge=1, le=600, description="told to stop, a worker ends within this time, whatever it waits for")
+    ] = 25
     lateness_seconds: Annotated[
         float, Meta(ge=0, le=604_800, description="how late an event may come before absence is decided without it")
     ] = 60
@@ -149,9 +220,37 @@ class Settings(Struct, frozen=True):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="how much the worker says")] = (
         "info"
     )
+    dimensions: Annotated[
+        tuple[str, ...], Meta(description="what is kept of each user; activity must be among them, the rest may go")
+    ] = NAMES
     topics: Topics = msgspec.field(default_factory=Topics)
     activity: Activity = msgspec.field(default_factory=Activity)
+    stage: Stage = msgspec.field(default_factory=Stage)
+    rung: Rung = msgspec.field(default_factory=Rung)
+    value: Value = msgspec.field(default_factory=Value)
+    social: Social = msgspec.field(default_factory=Social)
+    growth: Growth = msgspec.field(default_factory=Growth)
+    bands: Bands = msgspec.field(default_factory=Bands)
     push: Push = msgspec.field(default_factory=Push)
+    gate: Gate = msgspec.field(default_factory=Gate)
+    own: Annotated[
+        dict[str, Own],
+        Meta(
+            examples=[OWN_EXAMPLE],
+            description="Dimensions of your own, [own.NAME]: bands over a fact in a window, or over an attribute of "
+            "the profile.\n# Facts: clicks, active_days (days, up to 30); orders, spend, order_value, coupons (weeks, "
+            "up to 26); points.\n# spend and order_value are in units of the currency. Attributes: attributes.NAME.",
+        ),
+    ] = msgspec.field(default_factory=dict)
+    kinds: Annotated[
+        dict[str, dict[str, Any]],
+        Meta(
+            examples=[KINDS_EXAMPLE],
+            description="Other kinds of user (`side` of events and profiles), [kinds.NAME.SECTION]: only what differs "
+            "is written,\n# of dimensions, activity, stage, rung, value, social, growth, bands and own. A table is "
+            "written whole.",
+        ),
+    ] = msgspec.field(default_factory=dict)
 
 
 def load(file: Path | None = None, environ: typing.Mapping[str, str] = os.environ) -> Settings:
@@ -170,13 +269,54 @@ def load(file: Path | None = None, environ: typing.Mapping[str, str] = os.enviro
             raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SettingsError(f"{file}: is not TOML: {error}") from error
-    settings: Settings = _read(Settings, document, "", str(file))
+    settings: Settings = _overlay(Settings(), document, "", str(file))
     settings = _override(settings, environ)
-    if settings.activity.churned_days and settings.activity.churned_days <= settings.activity.dormant_days:
-        raise SettingsError(
-            f"activity.churned_days = {settings.activity.churned_days:g}: must be above "
-            f"activity.dormant_days = {settings.activity.dormant_days:g}, or 0 for none"
-        )
+    places = [str(file)] if file is not None else []
+    places += ["environment"] if any(name in _names() for name in environ) else []
+    check(settings, " and ".join(places) or "settings")
+    return settings
+
+
+def check(settings: Settings, place: str = "settings") -> None:
+    """Refuse thresholds that contradict one another, of all users and of each kind.
+
+    Raises:
+        SettingsError: its text names the place, the key, the value and what is allowed.
+    """
+    general = thresholds(settings, "", place)
+    if len(settings.kinds) > MOST_KINDS:
+        raise SettingsError(f"{place}: kinds: {len(settings.kinds)} are too many; at most {MOST_KINDS} are allowed")
+    try:
+        refusal.check(general)
+    except ValueError as error:
+        raise SettingsError(f"{place}: {error}") from error
+    for kind in settings.kinds:
+        found = thresholds(settings, kind, place)
+        try:
+            refusal.check_kind(kind, found, general)
+        except ValueError as error:
+            raise SettingsError(f"{place}: kinds.{kind}.{error}") from error
+
+
+def thresholds(settings: Settings, kind: str = "", place: str = "settings") -> Thresholds:
+    """Return what holds for a kind of user; for one without thresholds of its own, what holds for everybody.
+
+    Raises:
+        SettingsError: what is written for the kind cannot be read.
+    """
+    general = Thresholds(**{name: getattr(settings, name) for name in JUDGING})
+    found: Thresholds = _overlay(general, settings.kinds.get(kind, {}), f"kinds.{kind}.", place)
+    return found
+
+
+def judged(document: dict[str, Any], place: str) -> Settings:
+    """Return the settings by which users are judged, as `document` says them and the defaults beside it.
+
+    Raises:
+        SettingsError: an unknown key, a value that is not allowed.
+    """
+    settings: Settings = _overlay(Settings(), document, "", place)
+    check(settings, place)
     return settings
 
 
@@ -192,7 +332,10 @@ def environment(settings: Settings) -> dict[str, str]:
     values = {}
     for name, (section, field) in _names().items():
         value = getattr(getattr(settings, section) if section else settings, field.name)
-        values[name] = ",".join(value) if isinstance(value, tuple) else str(value)
+        if isinstance(value, dict):
+            values[name] = msgspec.json.encode(value).decode()
+        else:
+            values[name] = ",".join(value) if isinstance(value, tuple) else str(value)
     return values
 
 
@@ -207,9 +350,12 @@ def document() -> str:
         if name:
             lines += ["", f"# {(section.__doc__ or '').strip()}", f"[{name}]"]
         for field in msgspec.structs.fields(section):
-            if not _is_section(field):
+            if not _is_section(field) and not _is_many(field):
                 lines.append(f"# {describe(field)}")
-                lines.append(f"{field.name} = {_toml(field.default)}")
+                lines.append(f"{field.name} = {_toml(_default(field))}")
+    for field in filter(_is_many, msgspec.structs.fields(Settings)):
+        lines += ["", *f"# {_meta(field).description}".splitlines()]
+        lines += [f"# {line}".rstrip() for example in _meta(field).examples or () for line in example.splitlines()]
     return "\n".join(lines) + "\n"
 
 
@@ -220,8 +366,9 @@ def describe(field: msgspec.structs.FieldInfo) -> str:
     return (meta.description or field.name) + (f" ({allowed})" if allowed else "")
 
 
-def _read(section: Any, values: dict[str, Any], prefix: str, place: str) -> Any:
-    fields = {f.name: f for f in msgspec.structs.fields(section)}
+def _overlay(under: Any, values: dict[str, Any], prefix: str, place: str) -> Any:
+    """Return the section `under` with some of its values replaced."""
+    fields = {f.name: f for f in msgspec.structs.fields(under)}
     known: dict[str, Any] = {}
     for key, value in values.items():
         field = fields.get(key)
@@ -229,13 +376,28 @@ def _read(section: Any, values: dict[str, Any], prefix: str, place: str) -> Any:
             near = difflib.get_close_matches(key, fields, 1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"there are {', '.join(prefix + f for f in fields)}"
             raise SettingsError(f"{place}: {prefix}{key} = {value!r}: there is no such setting; {hint}")
-        if _is_section(field):
-            if not isinstance(value, dict):
-                raise SettingsError(f"{place}: {key} = {value!r}: is a section, write [{key}]")
-            known[key] = _read(field.type, value, f"{key}.", place)
-        else:
-            known[key] = _value(field, value, f"{place}: {prefix}{key}", strict=True)
-    return section(**known)
+        known[key] = _laid(field, getattr(under, key), value, prefix, place)
+    return msgspec.structs.replace(under, **known)
+
+
+def _laid(field: msgspec.structs.FieldInfo, under: Any, value: Any, prefix: str, place: str) -> Any:
+    """Return the value of one field, be it a section, a number of them by name, or plain."""
+    name = f"{prefix}{field.name}"
+    if not _is_section(field) and not _is_many(field):
+        return _value(field, value, f"{place}: {name}", strict=True)
+    if not isinstance(value, dict):
+        head = f"[{name}]" if _is_section(field) else f"[{name}.NAME]"
+        raise SettingsError(f"{place}: {name} = {value!r}: is a section, write {head}")
+    if _is_section(field):
+        return _overlay(under, value, f"{name}.", place)
+    for key, inner in value.items():
+        if not isinstance(inner, dict):
+            raise SettingsError(f"{place}: {name}.{key} = {inner!r}: is a section, write [{name}.{key}]")
+    if field.name == "kinds":
+        return value  # read when all else is known: only what differs is written
+    return under | {
+        key: _overlay(under.get(key, Own()), inner, f"{name}.{key}.", place) for key, inner in value.items()
+    }
 
 
 def _override(settings: Settings, environ: typing.Mapping[str, str]) -> Settings:
@@ -248,8 +410,7 @@ def _override(settings: Settings, environ: typing.Mapping[str, str]) -> Settings
             hint = f"did you mean {near[0]}?" if near else "`awaken settings` lists them all"
             raise SettingsError(f"environment: {name} = {text!r}: there is no such setting; {hint}")
         section, field = names[name]
-        raw: Any = tuple(filter(None, text.split(","))) if isinstance(field.default, tuple) else text
-        value = _value(field, raw, f"environment: {name}", strict=False)
+        value = _parsed(field, text, name)
         if section:
             part = msgspec.structs.replace(getattr(settings, section), **{field.name: value})
             settings = msgspec.structs.replace(settings, **{section: part})
@@ -270,6 +431,20 @@ def _names() -> dict[str, tuple[str, msgspec.structs.FieldInfo]]:
     return names
 
 
+def _parsed(field: msgspec.structs.FieldInfo, text: str, name: str) -> Any:
+    """Return a variable's value; tables are JSON there."""
+    if not _is_table(field):
+        raw = tuple(filter(None, text.split(","))) if isinstance(field.default, tuple) else text
+        return _value(field, raw, f"environment: {name}", strict=False)
+    try:
+        table = msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise SettingsError(
+            f"environment: {name} = {text!r}: is a table: write it as JSON, or better in the settings file"
+        ) from error
+    return _laid(field, {}, table, "", f"environment: {name}")
+
+
 def _value(field: msgspec.structs.FieldInfo, value: Any, place: str, *, strict: bool) -> Any:
     try:
         return msgspec.convert(value, field.type, strict=strict)
@@ -282,6 +457,19 @@ def _is_section(field: msgspec.structs.FieldInfo) -> bool:
     return isinstance(field.type, type) and issubclass(field.type, Struct)
 
 
+def _is_table(field: msgspec.structs.FieldInfo) -> bool:
+    return typing.get_origin(typing.get_args(field.type)[0]) is dict
+
+
+def _is_many(field: msgspec.structs.FieldInfo) -> bool:
+    """Say whether a field holds sections by name: [own.NAME], [kinds.NAME]."""
+    return field.name in ("own", "kinds")
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
 def _meta(field: msgspec.structs.FieldInfo) -> Meta:
     return next((m for m in getattr(field.type, "__metadata__", ()) if isinstance(m, Meta)), Meta())
 
@@ -291,13 +479,17 @@ def _allowed(field: msgspec.structs.FieldInfo) -> str:
     if typing.get_origin(kind) is Literal:
         return " or ".join(typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
-        return "any of " + ", ".join(typing.get_args(typing.get_args(kind)[0]))
+        words = typing.get_args(typing.get_args(kind)[0])
+        return "any of " + ", ".join(words) if words else "a list of words"
+    if typing.get_origin(kind) is dict:
+        return f"a table such as {' or '.join(meta.examples or ())}"
     bounds = [
         text
         for bound, text in (
             (meta.ge, f"at least {meta.ge}"),
             (meta.gt, f"above {meta.gt}"),
             (meta.le, f"at most {meta.le}"),
+            (meta.lt, f"under {meta.lt}"),
             (meta.examples, f"text such as {' or '.join(meta.examples or ())}"),
             (meta.max_length, f"at most {meta.max_length} characters"),
         )
@@ -310,6 +502,8 @@ def _allowed(field: msgspec.structs.FieldInfo) -> str:
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return refusal.shown(value)
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{v}"' for v in value) + "]"
     return f'"{value}"' if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,69 +1,120 @@
-"""One partition's users: rows, deadlines and the index from key to row. Worker, replay and benchmark drive this.
+"""One partition's users: rows, deadlines, orders and the index. Worker, replay and benchmark drive this.
 
-A shard is told events and the watermark and answers with moves; which rows changed since the last `take_changed`
-it keeps in mind for the changelog. It holds no clock and does no I/O.
+A shard is told events and the watermark and answers with moves; what changed since the last `take_changed` it keeps in
+mind for the changelog. It holds no clock and does no I/O. Which rules hold from when, and how far absence may be
+decided, it is told as well (`plan`, `trust`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 
-from streams.core.activity import CLASSES, NONE, Rules
-from streams.core.fold import MOST_MOVES, find_due, fold, set_deadlines, sweep
-from streams.core.row import MOVE, NEVER, PROFILES, ROW
+from streams.core import fold as core
+from streams.core import order, period
+from streams.core.activity import NONE
+from streams.core.fold import MOST_MOVES, Law, State
+from streams.core.row import CHANNELS, DAY, EVENT, MOVE, NEVER, ORDER, ORDERS, PROFILES, ROW, RULES, SEED, TIME
+from streams.core.row import MAX_DIMENSIONS as DIMENSIONS
+from streams.core.rules import MAX_VALUES, Rulebook, carried
+from streams.dictionary import OTHER, Dictionary
+from streams.index import Index
+from streams.wire.changelog import ASIDE, decode_rows, encode_rows
+from streams.wire.decode import read_profile
+from streams.wire.event import Profile, allowed, instant_ms
 
 FIRST_CAPACITY = 1024
+NO_STOPS = np.empty((0, 2), np.int64)
+NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
+PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
+FOLLOWED_AT_ONCE = 20_000
+"""Rows that are judged under new rules between two folds, so that a million of them do not hold the stream up."""
 
 
-class Index(dict[bytes, int]):
-    """User key → row number; an unknown key gets the next row."""
+class Plan(NamedTuple):
+    """Rules, and the event time from which they hold, int ms UTC."""
 
-    def __init__(self, keys: list[bytes]) -> None:
-        super().__init__()
-        self.keys_by_row = keys
-
-    def __missing__(self, key: bytes) -> int:
-        row = self[key] = len(self.keys_by_row)
-        self.keys_by_row.append(key)
-        return row
+    since: int
+    book: Rulebook
 
 
 class Shard:
     """The users of one partition.
 
     Attributes:
-        keys: row number → user key.
-        rows: ROW[capacity]; the first `len(keys)` are users.
+        book: the rules that hold.
+        index: user key ⇄ row number.
+        rows: ROW[capacity]; the first `len(index)` are users.
         due: i8[capacity], each row's next deadline (int ms UTC), NEVER for none.
         profiles: row number → newest profile as its JSON bytes; only users who have one.
+        categories, origins: names ⇄ codes.
+        periods: the growth accounting (`core.period`).
         watermark: time up to which absence has been settled, int ms UTC.
         newest: greatest time of a click or an order folded, int ms UTC; a profile's time moves no clock.
-        population: i8[classes], users by activity class.
+        population: i8[dimensions, values], users by value.
+        sources: i8[65536], users by the code of their first-touch source.
         skipped: redelivered events that were already applied.
         erased: keys of users who were erased, for others to forget them too; who has done so takes them out.
     """
 
-    def __init__(self, rules: Rules) -> None:
-        self.rules = rules
-        self.keys: list[bytes] = []
-        self.index = Index(self.keys)
+    def __init__(self, book: Rulebook) -> None:
+        self.book = book
+        self.index = Index()
         self.rows = np.zeros(FIRST_CAPACITY, ROW)
         self.due = np.full(FIRST_CAPACITY, NEVER, np.int64)
         self.changed = np.zeros(FIRST_CAPACITY, np.uint8)
+        self.pool = np.zeros(FIRST_CAPACITY, ORDER)
+        self.heads = np.zeros(2, np.int64)
         self.profiles: dict[int, bytes] = {}
+        self.categories, self.origins = Dictionary(), Dictionary()
+        self.periods = period.empty()
+        self.sources = np.zeros(OTHER + 1, np.int64)
         self.watermark = 0
         self.newest = 0
-        self.population = np.zeros(len(CLASSES), np.int64)
+        self.population = np.zeros((DIMENSIONS, MAX_VALUES), np.int64)
         self.skipped = 0
         self.erased: list[bytes] = []
+        self._plans: list[Plan] = []
+        self._since = 0
+        self._books = {book.number: book}
+        self._followed = 0
+        self._vouched = NEVER
+        self._stops = NO_STOPS
+        self._periods_told = self.periods.copy()
+
+    def plan(self, plans: Sequence[Plan]) -> None:
+        """Say which rules hold from when: those that held when the shard was last at work at once, others in time."""
+        plans = sorted(plans, key=lambda p: p.since)
+        self._books |= {plan.book.number: plan.book for plan in plans}
+        begun = [p for p in plans if p.since <= max(self.newest, self._since)] or plans[:1]
+        self._plans = [p for p in plans if p.since > begun[-1].since]
+        if begun[-1].book.number != self.book.number or begun[-1].book.version != self.book.version:
+            self.adopt(*begun[-1])
+
+    def adopt(self, since: int, book: Rulebook) -> None:
+        """Let rules hold from now on; who moves by them moves by threshold, with time or with his next event."""
+        self._books[book.number] = book
+        self.book, self._since, self._followed = book, since, 0
+        rows = self.rows[: len(self.index)]
+        for number in set(np.unique(rows["version"]).tolist()) & self._books.keys() - {book.number}:
+            self._carry(rows, rows["version"] == number, carried(self._books[number], book))
+        core.set_deadlines(self._state(), self._law(), 0, len(rows))
+
+    def trust(self, vouched: int, stops: np.ndarray) -> None:
+        """Say how far absence may be decided (int ms UTC), and in which spans (i8[k, 2]) its clock stood still."""
+        self._vouched = vouched
+        if not np.array_equal(stops, self._stops):
+            self._stops = np.ascontiguousarray(stops, np.int64)
+            core.set_deadlines(self._state(), self._law(), 0, len(self.index))
 
     def intern(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return the row numbers (i4[n]) of user keys, giving new users their rows."""
-        who = np.fromiter(map(self.index.__getitem__, keys), np.int32, len(keys))
-        if len(self.keys) > len(self.rows):
-            self._grow(len(self.keys))
+        who = self.index.intern(keys)
+        if len(self.index) > len(self.rows):
+            self._grow(len(self.index))
         return who
 
     def fold(self, events: np.ndarray, payloads: dict[int, bytes | None]) -> np.ndarray:
@@ -72,122 +123,245 @@ class Shard:
         `payloads` maps the offset of a profile event to its JSON bytes, None to erase the user.
         """
         if not payloads:
-            return self._fold(events)
+            return self._fold_in_time(events)
         moves, start = [], 0
         for k in np.flatnonzero(events["source"] == PROFILES).tolist():
-            moves.append(self._fold(events[start:k]))
-            self._apply_profile(events[k : k + 1], payloads.pop(int(events["offset"][k])))
+            moves.append(self._fold_in_time(events[start:k]))
+            moves.append(self._apply_profile(events[k : k + 1], payloads.pop(int(events["offset"][k]))))
             start = k + 1
-        moves.append(self._fold(events[start:]))
+        moves.append(self._fold_in_time(events[start:]))
         return np.concatenate(moves)
 
     def advance(self, watermark: int) -> np.ndarray:
-        """Let time pass up to `watermark` (int ms UTC) and return the moves it makes (MOVE[m])."""
-        if watermark <= self.watermark:
-            return np.empty(0, MOVE)
-        self.watermark = watermark
-        who = find_due(self.due[: len(self.keys)], watermark)
-        moves = np.empty(MOST_MOVES * len(who), MOVE)
-        made = int(sweep(self.rows, self.due, self.changed, who, watermark, self.rules, moves)) if len(who) else 0
-        return self._counted(moves[:made])
+        """Let time pass up to `watermark` (int ms UTC), as far as it is vouched for; return its moves (MOVE[m])."""
+        moves = [self._follow()]
+        while self._plans and self._plans[0].since <= watermark:
+            plan = self._plans.pop(0)
+            moves.append(self._sweep(plan.since))
+            self.adopt(*plan)
+        moves.append(self._sweep(watermark))
+        return np.concatenate(moves)
 
-    def take_changed(self) -> tuple[list[bytes], np.ndarray, list[bytes | None]]:
-        """Return what changed since the last call: keys, copies of their rows (ROW[n]), their profiles.
-
-        A row that `is_blank` was erased.
-        """
-        who = np.flatnonzero(self.changed[: len(self.keys)])
+    def take_changed(self) -> tuple[list[bytes], list[bytes | None]]:
+        """Return what changed since the last call, as keys and values of the changelog; None for who was erased."""
+        who = np.flatnonzero(self.changed[: len(self.index)])
         self.changed[who] = 0
-        numbers = who.tolist()
-        profiles: list[bytes | None] = [None] * len(numbers)
-        if self.profiles:
-            profiles = list(map(self.profiles.get, numbers))
-        return list(map(self.keys.__getitem__, numbers)), self.rows[who], profiles
+        rows = self.rows[who]
+        counts, orders = self._orders_of(who)
+        rows["first_order"] = 0
+        profiles = list(map(self.profiles.get, who.tolist())) if self.profiles else [None] * len(who)
+        values: list[bytes | None] = list(encode_rows(rows, counts, orders, profiles))
+        for k in np.flatnonzero(is_blank(rows)).tolist():
+            values[k] = None
+        keys = self.index.keys(who)
+        for key, value in self._take_aside():
+            keys.append(key)
+            values.append(value)
+        return keys, values
 
-    def restore(self, keys: Sequence[bytes], rows: np.ndarray, profiles: Iterable[tuple[int, bytes]]) -> None:
-        """Put rows (ROW[n]) read back from the changelog in place, later ones over earlier ones.
-
-        `profiles` gives (position in keys, JSON bytes). Call `settle` once when all are in.
-        """
-        who = self.intern(keys)
-        self.rows[who] = rows
-        for number in who.tolist() if self.profiles else ():
-            self.profiles.pop(number, None)
-        for position, profile in profiles:
-            self.profiles[int(who[position])] = profile
+    def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Put back what was read from the changelog, later values over earlier ones. Call `settle` once all is in."""
+        start = 0
+        for k, (key, value) in enumerate(zip(keys, values, strict=True)):
+            if value is None or key.startswith(ASIDE):
+                self._restore_users(keys[start:k], values[start:k])
+                start = k + 1
+                self._restore_aside(key, value)
+        self._restore_users(keys[start:], values[start:])
 
     def settle(self) -> None:
         """Derive deadlines, population and the newest event time from the rows, as after recovery."""
-        rows = self.rows[: len(self.keys)]
-        set_deadlines(rows, self.due, self.rules)
-        self.population = np.bincount(rows["activity"], minlength=len(CLASSES)).astype(np.int64)
+        rows = self.rows[: len(self.index)]
+        core.set_deadlines(self._state(), self._law(), 0, len(rows))
+        for dimension in range(DIMENSIONS):
+            self.population[dimension] = np.bincount(rows["values"][:, dimension], minlength=MAX_VALUES)
+        self.sources = np.bincount(rows["source"], minlength=OTHER + 1).astype(np.int64)
         self.newest = int(rows["last_at"].max(initial=0))
         self.changed[:] = 0
+        self._periods_told = self.periods.copy()
+        self._followed = 0
 
     def erase(self, row: int) -> None:
-        """Blank a user's row and drop his profile. His number stays his: events on their way may still hold it."""
-        self.population[self.rows["activity"][row]] -= 1
-        self.population[NONE] += 1
+        """Blank a user's row, orders and profile. His number stays his: events on their way may still hold it."""
+        values = self.rows["values"][row]
+        self.population[np.arange(DIMENSIONS), values] -= 1
+        self.population[:, NONE] += 1
+        self.sources[self.rows["source"][row]] -= 1
+        self.sources[0] += 1
+        order.forget_all(self._state(), self.rows[row])
         self.rows[row] = np.zeros((), ROW)
         self.due[row] = NEVER
         self.changed[row] = 1
         self.profiles.pop(row, None)
 
-    def describe(self, key: bytes) -> dict[str, object] | None:
-        """Return what is known of a user, by name; times are int ms UTC, money int minor units. None if unknown."""
-        number = self.index.get(key)
-        if number is None or is_blank(self.rows[number : number + 1])[0]:
-            return None
-        row, due = self.rows[number], int(self.due[number])
-        return {
-            "activity": CLASSES[row["activity"]],
-            "since": int(row["since"]),
-            "first_at": int(row["first_at"]),
-            "last_at": int(row["last_at"]),
-            "next_deadline": None if due == NEVER else due,
-            "transitions": int(row["seq"]),
-            "orders": int(row["orders"]),
-            "spend": int(row["spend"]),
-        }
-
     def profile(self, key: bytes) -> bytes | None:
         """Return a user's newest profile as its JSON bytes, None where there is none."""
-        return self.profiles.get(self.index.get(key, -1))
+        number = self.index.find(key)
+        return None if number is None else self.profiles.get(number)
 
     def seq(self, key: bytes) -> int:
         """Return how many transitions a user has made; 0 for one who is unknown."""
-        number = self.index.get(key)
+        number = self.index.find(key)
         return 0 if number is None else int(self.rows["seq"][number])
+
+    def number(self, key: bytes) -> int | None:
+        """Return the row number of a user of whom something is known; None where nothing is, or no more."""
+        number = self.index.find(key)
+        return None if number is None or is_blank(self.rows[number : number + 1])[0] else number
+
+    def orders(self, row: int) -> np.ndarray:
+        """Return the orders (ORDER[n]) that are remembered of a user, the newest first."""
+        return self._orders_of(np.array([row]))[1]
 
     def users(self) -> Iterator[tuple[bytes, np.void]]:
         """Yield each known user's key and row."""
-        for row in np.flatnonzero(~is_blank(self.rows[: len(self.keys)])).tolist():
-            yield self.keys[row], self.rows[row]
+        for row in np.flatnonzero(~is_blank(self.rows[: len(self.index)])).tolist():
+            yield self.index.key(row), self.rows[row]
 
-    def _fold(self, events: np.ndarray) -> np.ndarray:
+    def _state(self) -> State:
+        return State(self.rows, self.due, self.changed, self.pool, self.heads, self.periods, self.sources)
+
+    def _law(self) -> Law:
+        return Law(self.book.table, self.book.number, self._since, self._vouched, self._stops)
+
+    def _carry(self, rows: np.ndarray, chosen: np.ndarray, places: np.ndarray) -> None:
+        """Put the values of the chosen rows where their words stand now."""
+        for dimension in np.flatnonzero((places != np.arange(MAX_VALUES)).any(axis=1)).tolist():
+            values = rows["values"][:, dimension]
+            moved = np.where(chosen, places[dimension][np.minimum(values, MAX_VALUES - 1)], values)
+            rows["values"][:, dimension] = moved
+            self.population[dimension] = np.bincount(moved, minlength=MAX_VALUES)
+
+    def _fold_in_time(self, events: np.ndarray) -> np.ndarray:
+        """Fold events, each under the rules that held at its time."""
+        moves = []
+        while self._plans and (later := np.flatnonzero(events["at"] >= self._plans[0].since)).size:
+            moves.append(self._fold(events[: later[0]]))
+            events = events[later[0] :]
+            self.adopt(*self._plans.pop(0))
+        moves.append(self._fold(events))
+        return moves[0] if len(moves) == 1 else np.concatenate(moves)
+
+    def _fold(self, events: np.ndarray, places: np.ndarray = NO_PLACES) -> np.ndarray:
         if not len(events):
             return np.empty(0, MOVE)
-        moves = np.empty(MOST_MOVES * len(events), MOVE)
-        made, skipped = fold(self.rows, self.due, self.changed, events, self.rules, moves)
-        self.skipped += skipped
-        self.newest = max(self.newest, int(events["at"].max(where=events["source"] != PROFILES, initial=0)))
-        return self._counted(moves[:made])
+        self._make_room_for_orders(int(np.count_nonzero(events["source"] == ORDERS)))
+        made, start = [], 0
+        while start < len(events):
+            moves = np.empty(MOST_MOVES + 2 * (len(events) - start), MOVE)
+            n, skipped, start = core.fold(self._state(), self._law(), events, places, moves, start)
+            self.skipped += skipped
+            made.append(moves[:n])
+        self.newest = max(self.newest, int(events["at"].max(where=events["source"] < PROFILES, initial=0)))
+        return self._counted(made)
 
-    def _apply_profile(self, event: np.ndarray, payload: bytes | None) -> None:
+    def _sweep(self, until: int) -> np.ndarray:
+        """Make the moves of time that lie before `until`."""
+        self.watermark = max(self.watermark, until)
+        until = min(until, self._vouched)
+        return self._fold(_pass(core.find_due(self.due[: len(self.index)], until), TIME, until))
+
+    def _follow(self) -> np.ndarray:
+        """Judge some more rows under rules that are new to them."""
+        first, last = self._followed, min(self._followed + FOLLOWED_AT_ONCE, len(self.index))
+        self._followed = last
+        return self._fold(_pass(np.arange(first, last), RULES, self._since))
+
+    def _apply_profile(self, event: np.ndarray, payload: bytes | None) -> np.ndarray:
         row = int(event["row"][0])
         if event["offset"][0] < self.rows["applied"][row, PROFILES]:
             self.skipped += 1
-        elif payload is None:
+            return np.empty(0, MOVE)
+        if payload is None:
             self.erase(row)
-            self.erased.append(self.keys[row])
-        else:
-            self._fold(event)
-            self.profiles[row] = payload
+            self.erased.append(self.index.key(row))
+            return np.empty(0, MOVE)
+        self.profiles[row] = payload
+        profile = read_profile(payload)
+        self._note_profile(self.rows[row], profile)
+        return self._fold(event, self._attribute_values(profile))
 
-    def _counted(self, moves: np.ndarray) -> np.ndarray:
-        self.population += np.bincount(moves["to"], minlength=len(CLASSES))
-        self.population -= np.bincount(moves["from"], minlength=len(CLASSES))
+    def _note_profile(self, row: np.void, profile: Profile) -> None:
+        """Bring what the fold must know of a profile into the row."""
+        consents = allowed(profile)
+        row["contacts"] = sum(1 << k for k, name in enumerate(CHANNELS) if profile.contacts.get(name))
+        row["consents"] = sum(1 << k for k, name in enumerate(CHANNELS) if consents.get(name))
+        row["flags"] = (int(row["flags"]) & ~SEED) | (SEED if profile.seed else 0)
+        if profile.side in self.book.kinds:
+            row["kind"] = self.book.kinds.index(profile.side)
+        if profile.membership is not None:
+            row["member_from"] = instant_ms(profile.membership.since) // DAY
+            row["member_until"] = instant_ms(profile.membership.until) // DAY
+
+    def _attribute_values(self, profile: Profile) -> np.ndarray:
+        """Return the places (i8[dimensions]) that attributes give to own dimensions; -1 where they have no say."""
+        places = np.full(DIMENSIONS, -1, np.int64)
+        for dimension, name, words in self.book.attributes:
+            said = profile.attributes.get(name)
+            if words:
+                places[dimension] = words.get(str(said), 0)
+            else:
+                rule = self.book.table[0]
+                edges = rule["edges"][dimension][: rule["bands"][dimension]]
+                if isinstance(said, int | float) and not isinstance(said, bool):
+                    places[dimension] = np.searchsorted(edges, said, side="right")
+                else:
+                    places[dimension] = 0
+        return places
+
+    def _counted(self, made: list[np.ndarray]) -> np.ndarray:
+        """Join moves, and count them in the population."""
+        if not made:
+            return np.empty(0, MOVE)
+        moves = made[0] if len(made) == 1 else np.concatenate(made)
+        np.add.at(self.population, (moves["dimension"], moves["to"]), 1)
+        np.subtract.at(self.population, (moves["dimension"], moves["from"]), 1)
         return moves
+
+    def _orders_of(self, who: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the number of orders of rows (i4[n]) and all of them (ORDER[m])."""
+        counts = np.empty(len(who), np.int32)
+        orders = np.empty(int(order.count(self._state(), who, counts)), ORDER)
+        order.copy(self._state(), who, orders)
+        return counts, orders
+
+    def _make_room_for_orders(self, count: int) -> None:
+        if self.heads[0] + count > len(self.pool):
+            self.pool = _grown(self.pool, max(int(self.heads[0]) + count, len(self.pool) * 3 // 2))
+
+    def _take_aside(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield what changed besides users: new names, and the growth accounting."""
+        for prefix, dictionary in ((CATEGORY_KEY, self.categories), (ORIGIN_KEY, self.origins)):
+            for name in dictionary.added:
+                yield prefix + name.encode(), orjson.dumps(dictionary[name])
+            dictionary.added.clear()
+        for grain, slot in np.argwhere((self.periods != self._periods_told).any(axis=2)).tolist():
+            *counters, number = self.periods[grain, slot].tolist()
+            yield PERIODS_KEY + f"{period.GRAINS[grain]}-{number}".encode(), orjson.dumps(counters)
+        self._periods_told = self.periods.copy()
+
+    def _restore_aside(self, key: bytes, value: bytes | None) -> None:
+        if not key.startswith(ASIDE):
+            self.erase(int(self.intern([key])[0]))
+        elif value is not None and key.startswith(PERIODS_KEY):
+            grain, _, number = key.removeprefix(PERIODS_KEY).decode().partition("-")
+            period.put(self.periods, period.GRAINS.index(grain), int(number), orjson.loads(value))
+        elif value is not None:
+            for prefix, dictionary in ((CATEGORY_KEY, self.categories), (ORIGIN_KEY, self.origins)):
+                if key.startswith(prefix):
+                    dictionary.put(key.removeprefix(prefix).decode(), orjson.loads(value))
+
+    def _restore_users(self, keys: Sequence[bytes], values: Sequence[Any]) -> None:
+        if not keys:
+            return
+        who = self.intern(keys)
+        rows, counts, orders, profiles = decode_rows(values)
+        self._make_room_for_orders(len(orders))
+        order.put(self._state(), who, rows, counts, orders)
+        for number in who.tolist() if self.profiles else ():
+            self.profiles.pop(number, None)
+        for place, profile in profiles:
+            self.profiles[int(who[place])] = profile
 
     def _grow(self, least: int) -> None:
         """Make room for `least` users, and for half as many again; what is new is not touched until it is used."""
@@ -197,6 +371,13 @@ class Shard:
         known = len(self.due)
         self.due = _grown(self.due, capacity)
         self.due[known:] = NEVER
+
+
+def _pass(who: np.ndarray, source: int, at: int) -> np.ndarray:
+    """Return events (EVENT[n]) by which the rows `who` come to the time `at`."""
+    events = np.zeros(len(who), EVENT)
+    events["row"], events["source"], events["at"] = who, source, at
+    return events
 
 
 def _grown(column: np.ndarray, capacity: int) -> np.ndarray:

@@ -22,7 +22,7 @@ def awaken(*words, **environ):
 
 def test_help_names_every_command():
     said = awaken("--help").stdout
-    for command in ("demo", "worker", "topics", "doctor", "settings", "bench"):
+    for command in ("demo", "worker", "topics", "doctor", "settings", "schema", "bench", "outage"):
         assert command in said
 
 
@@ -30,7 +30,7 @@ def test_settings_prints_the_settings_file():
     assert awaken("settings").stdout == settings.document()
 
 
-@pytest.mark.parametrize("command", ["worker", "topics", "doctor"])
+@pytest.mark.parametrize("command", ["worker", "topics", "doctor", "schema"])
 def test_a_wrong_setting_ends_every_command_before_it_begins(command):
     ended = awaken(command, AWAKEN_PARTITIONS="many")
     assert ended.returncode == 2

@@ -45,11 +45,68 @@ def test_every_setting_can_be_set_by_its_name_in_the_environment():
         ('partitions = "8"', ["awaken.toml", "partitions", "'8'", "a whole number"]),
         ('guarantee = "maybe"', ["guarantee", "'maybe'", "exactly-once or at-least-once"]),
         ("[activity]\ndormant_days = -1", ["activity.dormant_days", "-1", "above 0"]),
-        ("[activity]\ndormant_days = 40", ["activity.churned_days", "must be above", "activity.dormant_days = 40"]),
+        (
+            "[activity]\ndormant_days = 40",
+            ["awaken.toml", "activity.churned_days", "must be above", "activity.dormant_days = 40"],
+        ),
         ("[push]\nchannels = ['pigeon']", ["push.channels", "pigeon", "inbox, webhook"]),
         ("push = 3", ["push", "3", "[push]"]),
         ("[pushes]\na = 1", ["pushes", "did you mean push?"]),
         ("kafka = ", ["awaken.toml", "is not TOML"]),
+        ('dimensions = ["activity", "mod"]', ["awaken.toml", "dimensions", "'mod'", "mood"]),
+        ('dimensions = ["mood"]', ["dimensions", "'activity' must be among them"]),
+        ("[stage]\ngrowth_days = 20", ["stage.growth_window_days = 14", "at least stage.growth_days = 20"]),
+        ("[value]\ncoupon_off = 0.7", ["value.coupon_on = 0.6", "above value.coupon_off = 0.7"]),
+        ('[value]\nthresholds = "mode"', ["value.thresholds", "'mode'", "fixed or mean or median"]),
+        ("[growth.points]\ndance = 3", ["growth.points.dance = 3", "no such act", "checkin"]),
+        ('[growth]\nearly_access_level = "tin"', ["growth.early_access_level", "'tin'", "bronze, silver"]),
+        ("[bands.level]\na = 3\nb = 2", ["bands.level.b = 2", "must ascend; a before it has 3"]),
+        ("[bands.level]\na = 3\nb = 3", ["bands.level.b = 3", "must ascend"]),
+        ("[bands.level]\na = -1", ["bands.level.a = -1", "at least 0"]),
+        ("[bands.level]\na = 500000", ["bands.level.a = 500000", "at most 458745"]),
+        (
+            '[own.x]\nof = "active_days"\ndays = 7\nbands = { often = 8 }',
+            ["own.x.bands.often = 8", "at most 7"],
+        ),
+        ("[bands.level]\na = 1.5", ["bands.level.a = 1.5", "a whole number"]),
+        ('[bands]\nlevel = "high"', ["bands.level", "'high'", "a table such as"]),
+        ('[bands.level]\na = "x"', ["bands.level", "a table such as"]),
+        ('[bands.level]\n"Über" = 1', ["bands.level", "'Über'", "a-z, 0-9 and _"]),
+        ("[bands.level]\nnone = 1", ["bands.level", "'none'", "choose another"]),
+        ("[bands]\nlevel = {}", ["bands.level", "1 to 8 bands, not 0"]),
+        ("[bands.level]\n" + "\n".join(f"l{k} = {k}" for k in range(9)), ["bands.level", "1 to 8 bands, not 9"]),
+        ("own = 3", ["own", "3", "[own.NAME]"]),
+        ("[own]\nx = 3", ["own.x", "3", "[own.x]"]),
+        ('[own.x]\noff = "spend"', ["own.x.off", "did you mean own.x.of?"]),
+        ("[own.x]\nweeks = 3", ["own.x.of = ''", "spend", "attributes.NAME"]),
+        ('[own.x]\nof = "visits"', ["own.x.of = 'visits'", "clicks, active_days, orders"]),
+        ('[own.mood]\nof = "spend"', ["own.mood", "there is a dimension 'mood' already"]),
+        ('[own.X]\nof = "spend"', ["own.X", "a-z, 0-9 and _"]),
+        ('[own.x]\nof = "clicks"\ndays = 31', ["own.x.days", "31", "at most 30"]),
+        ('[own.x]\nof = "clicks"\nweeks = 3', ["own.x.weeks = 3", "clicks counts by days, 1 to 30"]),
+        ('[own.x]\nof = "spend"\ndays = 3', ["own.x.days = 3", "spend counts by weeks, 1 to 26"]),
+        ('[own.x]\nof = "spend"', ["own.x.weeks = 0", "a window of 1 to 26 weeks"]),
+        ('[own.x]\nof = "points"\ndays = 3', ["own.x.days = 3", "points", "no window"]),
+        ('[own.x]\nof = "spend"\nweeks = 3', ["own.x.bands", "1 to 8 bands"]),
+        ('[own.x]\nof = "points"\nvalues = { a = ["b"] }', ["own.x.values", "are for attributes"]),
+        ('[own.x]\nof = "attributes.a"', ["own.x", "either bands (numbers) or values (words)"]),
+        ('[own.x]\nof = "attributes.a"\nweeks = 1\nbands = { b = 1 }', ["own.x.weeks = 1", "no window"]),
+        (
+            '[own.x]\nof = "attributes.a"\nvalues = { b = ["w"], c = ["v", "w"] }',
+            ["own.x.values.c = 'w'", "stands in b already"],
+        ),
+        (
+            "\n".join(f'[own.o{k}]\nof = "points"\nbands = {{ some = 1 }}' for k in range(7)),
+            ["own = o0, o1", "room for 6"],
+        ),
+        ("[kinds.rider]\nactivty = 3", ["kinds.rider.activty", "did you mean kinds.rider.activity?"]),
+        ("[kinds.rider.activity]\ndormant_days = -1", ["awaken.toml", "kinds.rider.activity.dormant_days", "above 0"]),
+        ("[kinds.rider.activity]\ndormant_days = 30", ["kinds.rider.activity.churned_days = 30", "must be above"]),
+        ("[kinds.rider.bands]\nlevel = { low = 0 }", ["kinds.rider.bands.level", "the names must be bronze"]),
+        ('[kinds.rider.own.x]\nof = "points"\nbands = { a = 1 }', ["kinds.rider.own.x", "declare [own.x] first"]),
+        ("[kinds.rider.push]\ncap_sends = 1", ["kinds.rider.push", "no such setting"]),
+        ("[kinds.user.activity]\nnew_days = 1", ["kinds.user", "everybody"]),
+        ("[kinds]\nrider = 3", ["kinds.rider", "[kinds.rider]"]),
     ],
 )
 def test_a_wrong_setting_is_named_with_file_key_value_and_what_is_allowed(tmp_path, text, said):
@@ -76,13 +133,50 @@ def test_a_wrong_variable_is_named_too(name, value, said):
         assert part in str(refused.value)
 
 
+def test_a_contradiction_names_the_environment_that_makes_it():
+    with pytest.raises(SettingsError, match=r"environment: activity\.churned_days = 30: must be above"):
+        settings.load(Path("/dev/null"), {"AWAKEN_ACTIVITY_DORMANT_DAYS": "31"})
+
+
+def test_a_table_in_the_environment_is_json():
+    found = settings.load(Path("/dev/null"), {"AWAKEN_BANDS_POINTS": '{"few": 0, "many": 9}'})
+    assert found.bands.points == {"few": 0, "many": 9}
+    with pytest.raises(SettingsError, match=r"AWAKEN_BANDS_POINTS = 'few = 0': .*settings file"):
+        settings.load(Path("/dev/null"), {"AWAKEN_BANDS_POINTS": "few = 0"})
+    with pytest.raises(SettingsError, match=r"environment: AWAKEN_OWN: own\.x\.wex = 1: there is no such setting"):
+        settings.load(Path("/dev/null"), {"AWAKEN_OWN": '{"x": {"wex": 1}}'})
+
+
+def test_the_examples_of_the_shipped_file_can_be_used(tmp_path):
+    [own, kinds] = (settings._meta(f).examples for f in msgspec.structs.fields(Settings) if settings._is_many(f))
+    examples = "\n".join([*own, *kinds])
+    printed = [line.removeprefix("#").strip() for line in settings.document().splitlines()]
+    assert [line for line in examples.splitlines() if line not in printed] == []
+    file = tmp_path / "awaken.toml"
+    file.write_text(examples)
+    found = settings.load(file, {})
+    assert set(found.own) == {"spender", "region"}
+    assert settings.thresholds(found, "rider").activity.dormant_days == 3
+    assert settings.thresholds(found, "rider").activity.churned_days == 30
+    assert settings.load(Path("/dev/null"), settings.environment(found)) == found
+
+
+def test_what_the_environment_says_of_everybody_holds_for_a_kind_too(tmp_path):
+    file = tmp_path / "awaken.toml"
+    file.write_text("[kinds.rider.activity]\ndormant_days = 3")
+    found = settings.load(file, {"AWAKEN_ACTIVITY_CHURNED_DAYS": "20"})
+    rider = settings.thresholds(found, "rider").activity
+    assert (rider.dormant_days, rider.churned_days) == (3, 20)
+
+
 def test_a_missing_file_is_named():
     with pytest.raises(SettingsError, match=r"nowhere\.toml: cannot be read"):
         settings.load(Path("nowhere.toml"), {})
 
 
 def test_every_setting_has_a_description():
-    for section in (Settings, settings.Topics, settings.Activity, settings.Push):
+    sections = [f.type for f in msgspec.structs.fields(Settings) if settings._is_section(f)]
+    for section in (Settings, settings.Own, *sections):
         for field in msgspec.structs.fields(section):
             if not settings._is_section(field):
                 assert settings._meta(field).description, field.name

@@ -1,18 +1,22 @@
 """The activity class (A1): new, active, dormant (沉默), churned (流失), returning (回流).
 
 Everything that decides about it is the table below; its definitions are those of the field's threshold-based
-family. The deadlines that bring time's own moves follow from the row, so they need no log.
+family. The deadlines that bring time's own moves follow from the row and from the
+spans in which the absence clock stood still, so they need no log of their own.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
 
 import numpy as np
 from numba import njit
 
-from streams.core.row import CORRECTION_CAUSE, DAY, EVENT_CAUSE, NEVER, TIME_CAUSE
+from streams.core.move import NO_FIGURE, move
+from streams.core.row import CORRECTION_CAUSE, DAY, EVENT_CAUSE, NEVER, THRESHOLD_CAUSE
 
+ACTIVITY = 0
+"""The place of this dimension among all."""
 CLASSES = ("none", "new", "active", "dormant", "churned", "returning")
 NONE, NEW, ACTIVE, DORMANT, CHURNED, RETURNING = range(len(CLASSES))
 
@@ -30,14 +34,6 @@ TABLE = (
 )  # fmt: skip
 
 
-class Rules(NamedTuple):
-    """The thresholds, in ms; NEVER switches one off."""
-
-    new_ms: int
-    dormant_ms: int
-    churned_ms: int
-
-
 def compiled(table: tuple[tuple[str, str, str], ...] = TABLE) -> np.ndarray:
     """Return the table as int8[class, trigger] → class; a class that a trigger leaves alone maps to itself."""
     matrix = np.repeat(np.arange(len(CLASSES), dtype=np.int8)[:, None], len(TRIGGERS), axis=1)
@@ -53,70 +49,129 @@ NEXT = compiled()
 
 
 @njit(cache=True)
-def deadline(rows, i, rules):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (numba infers the types)
-    """Return when time alone will move row `i` next (it moves once time is *past* it), or NEVER."""
-    cls = rows["activity"][i]
-    if cls == NEW:
-        return min(rows["since"][i] + rules.new_ms, rows["last_at"][i] + rules.dormant_ms)
-    if cls in (ACTIVE, RETURNING):
-        return rows["last_at"][i] + rules.dormant_ms
+def absence_ms(row, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (numba infers the types)
+    """Return the absence that makes the user dormant: fixed, or his own gaps' (LIFECYCLE §5), shrunk to everybody's."""
+    if not rule["personal"] or rule["dormant_ms"] >= NEVER >> 1:
+        return rule["dormant_ms"]
+    n, prior = row["gaps"], rule["personal_prior"]
+    log_gap = (row["gap_log"] + prior * rule["personal_log_gap"]) / (n + prior)
+    own = np.int64(math.exp(log_gap + rule["personal_margin"]) * DAY)
+    return min(max(own, rule["personal_floor_ms"]), rule["personal_ceiling_ms"])
+
+
+@njit(cache=True)
+def churn_ms(row, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Return the absence after which a dormant user is churned: never before he is dormant."""
+    return max(rule["churned_ms"], absence_ms(row, rule))
+
+
+@njit(cache=True)
+def credited(last_at, deadline, stops):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Return the deadline put off by the spans (i8[k, 2], ascending) in which the clock stood still since `last_at`."""
+    for k in range(len(stops)):
+        start, end = stops[k, 0], stops[k, 1]
+        if end <= last_at:
+            continue
+        if start >= deadline:
+            break
+        if end >= NEVER:
+            return NEVER
+        deadline += end - max(start, last_at)
+    return deadline
+
+
+@njit(cache=True)
+def deadline(row, rules, stops):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Return when time alone will next change the class of row `i` (it moves once time is *past* it), or NEVER."""
+    cls = row["values"][ACTIVITY]
+    if cls in (NONE, CHURNED):
+        return NEVER
+    rule, last_at = rules[row["kind"]], row["last_at"]
     if cls == DORMANT:
-        return min(rows["last_at"][i] + rules.churned_ms, NEVER)
-    return NEVER
+        return min(credited(last_at, min(last_at + churn_ms(row, rule), NEVER), stops), NEVER)
+    lapse_at = credited(last_at, min(last_at + absence_ms(row, rule), NEVER), stops)
+    return min(lapse_at, row["since"] + rule["new_ms"]) if cls == NEW else lapse_at
 
 
 @njit(cache=True)
-def lapse(rows, due, i, until, rules, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Make every move of time that lies before `until`, dated at its deadline; return the number of moves."""
-    while due[i] < until:
-        at = due[i]
-        cls = rows["activity"][i]
-        if cls == NEW and at == rows["since"][i] + rules.new_ms:
-            n = move(rows, i, NEXT[cls, SETTLED], TIME_CAUSE, at, moves, n)
-        elif cls == DORMANT:
-            n = move(rows, i, NEXT[cls, LONG_ABSENCE], TIME_CAUSE, at, moves, n)
-        else:
-            rows["before"][i] = cls
-            rows["before_since"][i] = rows["since"][i]
-            rows["lapsed_at"][i] = at
-            n = move(rows, i, NEXT[cls, ABSENCE], TIME_CAUSE, at, moves, n)
-        due[i] = deadline(rows, i, rules)
-    return n
+def lapse(row, at, cause, rules, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Make the move of time that falls due at `at`; return the number of moves."""
+    rule, cls = rules[row["kind"]], row["values"][ACTIVITY]
+    if cls == NEW and at == row["since"] + rule["new_ms"]:
+        return change(row, NEXT[cls, SETTLED], cause, at, rule["new_ms"] / DAY, moves, n)
+    if cls == DORMANT:
+        return change(row, NEXT[cls, LONG_ABSENCE], cause, at, churn_ms(row, rule) / DAY, moves, n)
+    row["before"] = cls
+    row["before_since"] = row["since"]
+    row["lapsed_at"] = at
+    return change(row, NEXT[cls, ABSENCE], cause, at, absence_ms(row, rule) / DAY, moves, n)
 
 
 @njit(cache=True)
-def act(rows, i, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def act(row, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Fold an act newer than all the user's others, time before it being settled; return the number of moves."""
-    if rows["activity"][i] in (DORMANT, CHURNED) and at <= rows["since"][i]:
-        n = retract(rows, i, at, moves, n)
-    cls = rows["activity"][i]
-    trigger = LATER_DAY if at // DAY > rows["since"][i] // DAY else ACT
+    if row["values"][ACTIVITY] in (DORMANT, CHURNED) and at <= row["since"]:
+        n = retract(row, at, moves, n)
+    cls = row["values"][ACTIVITY]
+    trigger = LATER_DAY if at // DAY > row["since"] // DAY else ACT
     if NEXT[cls, trigger] != cls:
-        n = move(rows, i, NEXT[cls, trigger], EVENT_CAUSE, at, moves, n)
+        n = change(row, NEXT[cls, trigger], EVENT_CAUSE, at, NO_FIGURE, moves, n)
     return n
 
 
 @njit(cache=True)
-def retract(rows, i, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def late_act(row, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Fold an act older than the user's newest: it may show that he came, or came back, a day earlier than it seemed.
+
+    Then the newest act was on his second active day, and he is active since.
+    """
+    cls = row["values"][ACTIVITY]
+    if cls not in (NEW, RETURNING) or at >= row["since"] or (cls == RETURNING and at <= row["lapsed_at"]):
+        return n
+    row["since"] = at
+    if row["last_at"] // DAY > at // DAY:
+        n = change(row, NEXT[cls, LATER_DAY], EVENT_CAUSE, row["last_at"], NO_FIGURE, moves, n)
+    return n
+
+
+@njit(cache=True)
+def retract(row, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Correct an absence that a late act disproves: to the class before it, or returning if he came amid it."""
-    if at > rows["lapsed_at"][i]:
-        return move(rows, i, RETURNING, CORRECTION_CAUSE, at, moves, n)
-    n = move(rows, i, rows["before"][i], CORRECTION_CAUSE, at, moves, n)
-    rows["since"][i] = rows["before_since"][i]
+    if at > row["lapsed_at"]:
+        return change(row, RETURNING, CORRECTION_CAUSE, at, NO_FIGURE, moves, n)
+    n = change(row, row["before"], CORRECTION_CAUSE, at, NO_FIGURE, moves, n)
+    row["since"] = row["before_since"]
     return n
 
 
 @njit(cache=True)
-def move(rows, i, to, cause, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Enter class `to` at `at` and write the move into moves[n]; return n + 1."""
-    rows["seq"][i] += 1
-    moves["at"][n] = at
-    moves["last_at"][n] = rows["last_at"][i] if rows["activity"][i] != NONE else -1
-    moves["row"][n] = i
-    moves["seq"][n] = rows["seq"][i]
-    moves["from"][n] = rows["activity"][i]
-    moves["to"][n] = to
-    moves["cause"][n] = cause
-    rows["activity"][i] = to
-    rows["since"][i] = at
-    return n + 1
+def change(row, to, cause, at, threshold_days, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Enter class `to`; the evidence is the newest act before it, the gap since then, and the threshold."""
+    last_at, gap = NO_FIGURE, NO_FIGURE
+    if row["values"][ACTIVITY] != NONE:
+        last_at = float(row["last_at"])
+        gap = (at - last_at) / DAY
+    row["since"] = at
+    return move(row, ACTIVITY, to, cause, at, last_at, gap, threshold_days, NO_FIGURE, moves, n)
+
+
+@njit(cache=True)
+def reconsider(row, at, rules, stops, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Put the user into the class that new thresholds give him at `at`; return the number of moves."""
+    rule, cls, last_at = rules[row["kind"]], row["values"][ACTIVITY], row["last_at"]
+    threshold, to = absence_ms(row, rule), cls
+    if credited(last_at, min(last_at + churn_ms(row, rule), NEVER), stops) < at:
+        threshold, to = churn_ms(row, rule), CHURNED
+    elif credited(last_at, min(last_at + threshold, NEVER), stops) < at:
+        to = DORMANT
+    elif cls in (DORMANT, CHURNED):
+        to = row["before"]
+    elif cls == NEW and row["since"] + rule["new_ms"] < at:
+        threshold, to = rule["new_ms"], ACTIVE
+    if to == cls:
+        return n
+    if to in (DORMANT, CHURNED) and cls not in (DORMANT, CHURNED):
+        row["before"] = cls
+        row["before_since"] = row["since"]
+        row["lapsed_at"] = at
+    return change(row, to, THRESHOLD_CAUSE, at, threshold / DAY, moves, n)

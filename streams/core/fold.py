@@ -1,71 +1,318 @@
-"""The fold: (row, event, rules) → row', moves; and the sweep, in which time itself is the event."""
+"""The fold: (row, event, rules) → row', moves. Time and new rules are events too, with sources of their own.
+
+An event first settles the time before it, then its facts are counted, then the groups of dimensions that rest on those
+facts are judged anew. A dimension's value follows from the facts and the day; what succession decides is settled by
+whole days. There is one compiled entry, and in it one place where rows are judged: compiling takes its time.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from streams.core.activity import NONE, act, deadline, lapse
-from streams.core.row import CLICKS, ORDERS
-from streams.core.window import count_click, count_order
+from streams.core import activity, engagement, growth, habit, order, own, period, social, value
+from streams.core.activity import ACTIVITY, NONE
+from streams.core.move import NO_FIGURE, settle
+from streams.core.row import (
+    CLICKS,
+    DAY,
+    EVENT_CAUSE,
+    FEEDBACK,
+    NEVER,
+    NEVER_DAY,
+    ORDERS,
+    PROFILES,
+    THRESHOLD_CAUSE,
+    TIME,
+    TIME_CAUSE,
+)
+from streams.core.window import count_click, mark_active, was_active
 
-MOST_MOVES = 4
-"""An event makes at most this many moves: settled, dormant and churned by time, then its own."""
-SMOOTHING = 0.1
+MOST_MOVES = 256
+"""More than one event, or one sweep of a user, can make."""
+PAID = 0
+VALUE, GROWTH, SOCIAL, OWN, ENGAGEMENT = 1, 2, 4, 8, 16
+ALL = VALUE | GROWTH | SOCIAL | OWN | ENGAGEMENT
+"""The groups of dimensions, as bits."""
+
+
+class State(NamedTuple):
+    """The columns that the fold works on.
+
+    Attributes:
+        rows: ROW[users].
+        due: i8[users], the next deadline of each, int ms UTC.
+        changed: u1[users], set where a row changed.
+        pool: ORDER[orders], the users' orders; `heads` i8[2] holds how many were ever used, and the first free one + 1.
+        periods: i8[grains, periods, counters], the growth accounting.
+        origins: i8[65536], users by the code of their first-touch source.
+    """
+
+    rows: np.ndarray
+    due: np.ndarray
+    changed: np.ndarray
+    pool: np.ndarray
+    heads: np.ndarray
+    periods: np.ndarray
+    origins: np.ndarray
+
+
+class Law(NamedTuple):
+    """What holds: the rules (RULE[kinds]), their number and since when; how far absence may be decided, and its stops.
+
+    `stops` is i8[k, 2]: spans in which the absence clock stood still, ascending; the end is NEVER while one lasts.
+    """
+
+    rules: np.ndarray
+    version: int
+    since: int
+    vouched: int
+    stops: np.ndarray
 
 
 @njit(cache=True)
-def fold(rows, due, changed, events, rules, moves):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Fold `events` (EVENT[n], in order) into `rows`, skipping those already applied.
+def fold(state, law, events, places, moves, start):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Fold `events` (EVENT[n], in order) from place `start`, skipping those already applied.
 
-    `changed` (u1[rows]) is set where a row changed; `moves` (MOVE[MOST_MOVES · n]) takes the moves.
-    Returns (moves made, events skipped).
+    `places` (i8[dimensions]) are what a profile's attributes say, -1 for nothing. Returns (moves made, events skipped,
+    the place reached): short of the end where `moves` (MOVE[m]) might overflow.
     """
     n = skipped = 0
-    for k in range(events.size):
-        i, source, offset = events["row"][k], events["source"][k], events["offset"][k]
-        if offset < rows["applied"][i, source]:
-            skipped += 1
+    for k in range(start, events.size):
+        if n > moves.size - MOST_MOVES:
+            return n, skipped, k
+        event = events[k]
+        i, at = event["row"], event["at"]
+        row = state.rows[i]
+        if not applies(row, event, law):
+            skipped += event["source"] <= FEEDBACK
             continue
-        rows["applied"][i, source] = offset + 1
-        changed[i] = 1
-        if events["act"][k] == 0:
-            continue
-        at = events["at"][k]
-        n = lapse(rows, due, i, at, rules, moves, n)
-        if source == CLICKS:
-            count_click(rows, i, at)
-        elif source == ORDERS:
-            count_order(rows, i, at, events["amount"][k])
-        first = rows["activity"][i] == NONE
-        if first or at > rows["last_at"][i]:
-            n = act(rows, i, at, moves, n)
-            remember(rows, i, at, first)
-            due[i] = deadline(rows, i, rules)
-        elif at < rows["first_at"][i]:
-            rows["first_at"][i] = at
-    return n, skipped
+        state.changed[i] = 1
+        first, happened, vouched = n, False, tells_time(event, law)
+        while not happened:
+            then, cause = next_due(row, law, vouched), TIME_CAUSE
+            if row["version"] != law.version:
+                n, then, groups = reconsider(row, law, moves, n)
+                cause = THRESHOLD_CAUSE
+            elif then < at and event["source"] != PROFILES:
+                n, groups = pass_time(row, law, then, moves, n)
+            else:
+                then, cause, happened = at, EVENT_CAUSE, True
+                n, groups = happen(state, law, row, event, places, moves, n)
+            if groups:
+                n = judge(row, law, then, cause, groups, moves, n)
+        for m in range(first, n):
+            moves["row"][m] = i
+        state.due[i] = next_due(row, law, NEVER)
+    return n, skipped, events.size
 
 
 @njit(cache=True)
-def remember(rows, i, at, first):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Note the act as the user's newest, and the gap before it (EWMA, 0.1)."""
-    if first:
-        rows["first_at"][i] = at
+def applies(row, event, law):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Say whether an event is still to be folded, and note that it is."""
+    source = event["source"]
+    if source > FEEDBACK:
+        return source == TIME or row["version"] not in (0, law.version)
+    if event["offset"] < row["applied"][source]:
+        return False
+    row["applied"][source] = event["offset"] + 1
+    return True
+
+
+@njit(cache=True)
+def tells_time(event, law):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Return how far absence may be decided as of an event: what others tell of a user moves no clock of his."""
+    return 0 if event["source"] in (PROFILES, FEEDBACK) else law.vouched
+
+
+@njit(cache=True)
+def happen(state, law, row, event, places, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Count the facts of an event; return the number of moves, and the groups that rest on what changed."""
+    source, at, groups = event["source"], event["at"], 0
+    before = row["kind"]
+    if source <= FEEDBACK and event["side"]:
+        row["kind"] = event["side"] - 1
+    rule = law.rules[row["kind"]]
+    if source == CLICKS or (source == ORDERS and event["kind"] == PAID):
+        n, groups = act(state, row, event, rule, moves, n)
+    elif source == ORDERS:
+        habit.pass_days(row, at // DAY)
+        groups = undo(state, row, at, event)
+    elif source == PROFILES:
+        n, groups = tell(row, at, places, moves, n), ALL
+    elif source == FEEDBACK:
+        habit.pass_days(row, at // DAY)
+        social.hear(row, event["kind"], at // DAY)
+        groups = SOCIAL
+    # Another kind of user is judged by other thresholds.
+    return n, groups if row["kind"] == before else ALL
+
+
+@njit(cache=True)
+def act(state, row, event, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Count what the user did, an order once; return the moves of his class, and the groups that rest on it."""
+    at, bought = event["at"], event["source"] == ORDERS
+    if bought and order.find(state, row, event["hash"]):
+        return n, 0
+    known, used = row["values"][ACTIVITY] != NONE, row["used"] + row["brought"]
+    n, anew = come(state, row, at, event, moves, n)
+    if bought:
+        return n, buy(state, row, at, event, rule)
+    groups = click(row, at, event, rule)
+    if anew:
+        groups |= GROWTH | ENGAGEMENT
+    if row["used"] + row["brought"] != used:
+        groups |= ENGAGEMENT
+    return n, groups if known else ALL
+
+
+@njit(cache=True)
+def come(state, row, at, event, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Note that the user acted; return the moves of his class, and whether his days or his class are others."""
+    day = at // DAY
+    before = row["values"][ACTIVITY]
+    first = before == NONE
+    habit.pass_days(row, day)
+    anew = not was_active(row, day)
+    if anew:
+        period.count(state.periods, row, day)
+        mark_active(row, day)
+        habit.settle_days(row)
+    if first or at > row["last_at"]:
+        n = activity.act(row, at, moves, n)
+        habit.remember(row, at, first)
     else:
-        gap, mean = at - rows["last_at"][i], rows["gap_ms"][i]
-        rows["gap_ms"][i] = gap if mean == 0 else mean + SMOOTHING * (gap - mean)
-    rows["last_at"][i] = at
+        n = activity.late_act(row, at, moves, n)
+    if first or at < row["first_at"]:
+        row["first_at"] = at
+    habit.note(row, at, event["category"])
+    habit.touch(row, at, event["origin"], state.origins)
+    return n, anew or row["values"][ACTIVITY] != before
 
 
 @njit(cache=True)
-def sweep(rows, due, changed, who, until, rules, moves):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Settle the rows `who` (i8[n]) up to `until`; `moves` is MOVE[MOST_MOVES · n]. Returns the moves made."""
-    n = 0
-    for i in who:
-        n = lapse(rows, due, i, until, rules, moves, n)
-        changed[i] = 1
+def click(row, at, event, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Count what the user did, but for buying; return the groups that rest on it."""
+    kind, day, groups = event["kind"], at // DAY, 0
+    count_click(row, day)
+    if social.act(row, kind, day, rule):
+        groups |= SOCIAL
+    if growth.act(row, kind, event["amount"], day, rule):
+        groups |= GROWTH
+    if rule["owns"]:
+        groups |= OWN
+    return groups
+
+
+@njit(cache=True)
+def buy(state, row, at, event, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Count a paid order; return the groups that rest on it."""
+    points = growth.order_points(event["amount"], rule)
+    value.buy(state, row, at, event, points)
+    growth.earn(row, points, at // DAY)
+    return ALL
+
+
+@njit(cache=True)
+def undo(state, row, at, event):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Take back what an order did, or so much of it as was paid back; return the groups that rest on it."""
+    found, points = value.undo(state, row, at, event)
+    if not found:
+        return 0
+    made = state.pool[found - 1]
+    growth.earn(row, -points, made["at"] // DAY)
+    if made["undone"]:
+        habit.unlike(row, made["at"], made["category"])
+    return ALL
+
+
+@njit(cache=True)
+def tell(row, at, places, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Take over what a profile's attributes say; return the number of moves."""
+    for dimension in range(places.size):
+        to = places[dimension]
+        if to >= 0:
+            n = settle(row, dimension, to, EVENT_CAUSE, at, NO_FIGURE, NO_FIGURE, NO_FIGURE, NO_FIGURE, moves, n)
     return n
+
+
+@njit(cache=True)
+def pass_time(row, law, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Come to the deadline `at`: return the moves of the activity class, and the groups that fall due."""
+    day, groups = at // DAY, 0
+    if activity.deadline(row, law.rules, law.stops) == at:
+        n = activity.lapse(row, at, TIME_CAUSE, law.rules, moves, n)
+        groups = ENGAGEMENT
+    habit.pass_days(row, day)
+    groups |= VALUE if is_due(row["due_value"], day) else 0
+    groups |= GROWTH if is_due(row["due_growth"], day) else 0
+    groups |= SOCIAL if is_due(row["due_social"], day) else 0
+    groups |= OWN if is_due(row["due_own"], day) else 0
+    groups |= ENGAGEMENT if is_due(row["due_engagement"], day) else 0
+    return n, groups
+
+
+@njit(cache=True)
+def is_due(due, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Say whether a group's day has come; 0 is none."""
+    return 0 < due <= day
+
+
+@njit(cache=True)
+def reconsider(row, law, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Come under rules that are new to the row; what moves, moves by threshold, dated when they began to hold for it.
+
+    Returns the moves of the activity class, that time, and the groups to judge: none for who was never judged.
+    """
+    known = row["version"] != 0 and row["values"][ACTIVITY] != NONE
+    row["version"] = law.version
+    at = max(law.since, row["last_at"], np.int64(row["day"]) * DAY)
+    if not known:
+        return n, at, 0
+    habit.pass_days(row, at // DAY)
+    return activity.reconsider(row, at, law.rules, law.stops, moves, n), at, ALL
+
+
+@njit(cache=True)
+def judge(row, law, at, cause, groups, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Judge groups of dimensions anew; return the number of moves."""
+    rule = law.rules[row["kind"]]
+    day = row["day"]
+    if groups & VALUE:
+        n = value.judge(row, day, at, cause, rule, moves, n)
+    if groups & GROWTH:
+        n = growth.judge(row, day, at, cause, rule, moves, n)
+    if groups & SOCIAL:
+        told = n
+        n = social.judge(row, day, at, cause, rule, moves, n)
+        if n > told:
+            groups |= ENGAGEMENT
+    if groups & OWN and rule["owns"]:
+        n = own.judge(row, day, at, cause, rule, moves, n)
+    if groups & ENGAGEMENT:
+        n = engagement.judge(row, day, at, cause, rule, moves, n, law.stops)
+    return n
+
+
+@njit(cache=True)
+def next_due(row, law, vouched):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Return when time alone will next move the user, int ms UTC, or NEVER; absence counts before `vouched` only."""
+    at = activity.deadline(row, law.rules, law.stops)
+    if at >= vouched:
+        at = NEVER
+    at = earlier(at, row["due_value"])
+    at = earlier(at, row["due_growth"])
+    at = earlier(at, row["due_social"])
+    at = earlier(at, row["due_own"])
+    return earlier(at, row["due_engagement"])
+
+
+@njit(cache=True)
+def earlier(at, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Return the earlier of an instant and the beginning of a day; 0 and NEVER_DAY are no days."""
+    return min(at, np.int64(day) * DAY) if 0 < day < NEVER_DAY else at
 
 
 def find_due(due: np.ndarray, until: int) -> np.ndarray:
@@ -74,7 +321,7 @@ def find_due(due: np.ndarray, until: int) -> np.ndarray:
 
 
 @njit(cache=True)
-def set_deadlines(rows, due, rules):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Derive every row's deadline anew, as after recovery or under new rules."""
-    for i in range(rows.size):
-        due[i] = deadline(rows, i, rules)
+def set_deadlines(state, law, first, last):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Derive the deadlines of the rows from `first` up to `last` anew, as after recovery."""
+    for i in range(first, last):
+        state.due[i] = next_due(state.rows[i], law, NEVER) if state.rows[i]["version"] else NEVER

@@ -117,8 +117,10 @@ class Tally:
             self.trend.append(sum(rate.per_second(now, 1.0) for rate in self.events.values()))
 
     def transition(self, message: Envelope[Transition], now: float) -> None:
-        """Note a transition."""
+        """Note a transition of the activity class; the other dimensions are not shown."""
         user, move = message.subject, message.data
+        if move.dimension != "activity":
+            return
         seq, before = self._standing.get((user, move.dimension), (0, ""))
         if move.seq <= seq:
             return

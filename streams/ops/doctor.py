@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streams.ops import NotReady, topics
+from streams.ops import NotReady, placement, topics
 from streams.ops.admin import PATIENCE_SECONDS, START_KAFKA, accepts, advertised, connect
 
 if TYPE_CHECKING:
@@ -162,6 +162,8 @@ def _topics(settings: Settings) -> Iterator[Finding]:
     if missing and settings.create_topics:
         yield Finding("topics", ok=True, detail=f"the worker will create {', '.join(missing)}")
         problems = [problem for problem in problems if not problem.missing]
+    if not problems and not missing:
+        problems = placement.check(settings)
     for problem in problems:
         yield Finding("topics", ok=False, detail=problem.detail, mend=problem.mend)
     if not problems and not missing:

@@ -104,6 +104,7 @@ def settings_of(kafka: str, partitions: int, guarantee: str) -> Settings:
             "AWAKEN_GUARANTEE": guarantee,
             "AWAKEN_CLOCK": "event",
             "AWAKEN_LATENESS_SECONDS": "0",
+            "AWAKEN_DIMENSIONS": "activity",
             "AWAKEN_ACTIVITY_NEW_DAYS": "0",
             "AWAKEN_ACTIVITY_DORMANT_DAYS": str(LAPSE_DAYS),
             "AWAKEN_ACTIVITY_CHURNED_DAYS": "0",

@@ -1,10 +1,11 @@
 """The topics: what each must be, declared once; created where missing, checked before all else starts.
 
-Every topic is keyed by user and has the same number of partitions, since one worker owns a partition of all
-of them. A broker deletes records by their own timestamps, and ours may lie far in the past, so:
+Every topic that is keyed by user has the same number of partitions, since one worker owns a partition of all
+of them. `control` is of one partition, which every worker reads whole. A broker deletes records by their own
+timestamps, and ours may lie far in the past, so:
 
 - inputs of recorded history (`clock = "event"`) are kept for ever; live inputs follow the broker's retention;
-- profiles and the state's changelog are compacted, never deleted by age;
+- profiles, control and the state's changelog are compacted, never deleted by age;
 - what we write (state, transitions, decisions, outcomes, dead letters) is stamped by the broker as it is
   appended (LogAppendTime): retention counts from when we wrote it, and a transition dated at a deadline of
   last year survives. The time of what happened stands in the message. And there is room for more than an input
@@ -76,14 +77,18 @@ def plan(settings: Settings) -> list[TopicSpec]:
     configs = {
         names.clicks: inputs,
         names.orders: inputs,
+        names.push_feedback: inputs,
         names.profiles: COMPACTED,
         changelog(settings): COMPACTED | OURS,
         names.lifecycle_transitions: OURS,
+        names.value_transitions: OURS,
+        names.growth_transitions: OURS,
         names.push_decisions: OURS,
         names.push_outcomes: OURS,
         names.dead_letters: OURS,
     }
-    return [TopicSpec(name, settings.partitions, config) for name, config in configs.items()]
+    keyed = [TopicSpec(name, settings.partitions, config) for name, config in configs.items()]
+    return [*keyed, TopicSpec(names.control, 1, COMPACTED | OURS)]
 
 
 def create(settings: Settings) -> list[str]:
@@ -125,7 +130,8 @@ def check(settings: Settings) -> list[Problem]:
         configs = _configs(admin, there)
     missing = tuple(name for name in specs if name not in counts)
     found = [_missing(missing)] if missing else []
-    found += _mismatches({name: counts[name] for name in there}, settings)
+    found += _mismatches({name: counts[name] for name in there if name != settings.topics.control}, settings)
+    found += _parted(settings, counts.get(settings.topics.control, 1))
     found += [
         Problem((name,), loss, f"{_admin(settings)} configs alter -r topic -n {name} {_changes(specs[name])}")
         for name, actual in configs.items()
@@ -137,9 +143,10 @@ def check(settings: Settings) -> list[Problem]:
 def _created(answer: dict[str, object], settings: Settings) -> bool:
     error = for_code(answer["error_code"])
     if error not in (NoError, TopicAlreadyExistsError):  # another worker may have been quicker
+        partitions = 1 if answer["name"] == settings.topics.control else settings.partitions
         said = str(answer.get("error_message") or error.__name__).rstrip(".")
         raise TopicsRefused(
-            f"{settings.kafka} would not create the topic {answer['name']} with {settings.partitions} "
+            f"{settings.kafka} would not create the topic {answer['name']} with {partitions} "
             f"partitions and replication {settings.replication}: {said}",
             "set AWAKEN_PARTITIONS and AWAKEN_REPLICATION to what the cluster can hold, or ask its owner",
         )
@@ -172,6 +179,14 @@ def _mismatches(counts: dict[str, int], settings: Settings) -> list[Problem]:
         detail = f"{_listed(names)} of {count} partitions, but all keyed topics must have {settings.partitions}"
         problems.append(Problem(names, f"{detail}, as `partitions` says", mend))
     return problems
+
+
+def _parted(settings: Settings, count: int) -> list[Problem]:
+    """Return a problem if `control` has more than one partition: there would be no order between its records."""
+    name = settings.topics.control
+    delete = f"{_admin(settings)} topics delete -t {name}"
+    mend = f"if what was declared and learnt may go, delete and create anew: {delete} && {CREATE}"
+    return [Problem((name,), f"the topic {name} is of {count} partitions, but must have 1", mend)] if count != 1 else []
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -7,16 +7,25 @@ record, so that one bad record costs its chunk some time and nobody anything els
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 
-from streams.core.row import CLICKS, EVENT, ORDERS, PROFILES
+from streams.core.hash import hash_texts
+from streams.core.row import (
+    CLICK_KINDS,
+    CLICKS,
+    EVENT,
+    FEEDBACK,
+    FEEDBACK_KINDS,
+    ORDER_KINDS,
+    ORDERS,
+    PROFILES,
+)
 from streams.core.window import I4_MAX
-from streams.wire.event import Click, Order, Profile
+from streams.wire.event import Click, Feedback, Order, Profile, instant_ms
 
 EARLIEST_AT = 631_152_000_000
 """1990-01-01: an earlier time is some other unit's, as seconds taken for milliseconds are."""
@@ -26,7 +35,20 @@ readers: dict[int, Callable[[bytes], Any]] = {
     CLICKS: msgspec.json.Decoder(Click).decode,
     ORDERS: msgspec.json.Decoder(Order).decode,
     PROFILES: read_profile,
+    FEEDBACK: msgspec.json.Decoder(Feedback).decode,
 }
+KINDS: dict[int, dict[str, int]] = {
+    source: {name: place for place, name in enumerate(kinds)}
+    for source, kinds in ((CLICKS, CLICK_KINDS), (ORDERS, ORDER_KINDS), (FEEDBACK, FEEDBACK_KINDS))
+}
+
+
+class Names(NamedTuple):
+    """Names → codes: categories and acquisition sources get theirs as they come, kinds of user have theirs."""
+
+    categories: dict[str | None, int]
+    origins: dict[str | None, int]
+    sides: dict[str | None, int]
 
 
 class Record(Protocol):
@@ -60,8 +82,13 @@ class Unreadable(ValueError):
     """Why a record cannot be read: (reason code, detail)."""
 
 
-def decode(source: int, records: Sequence[Record], latest_at: int, minor_units: int) -> Decoded:
-    """Decode records of one source; times after `latest_at` (int ms UTC) are refused."""
+def decode(
+    source: int, records: Sequence[Record], latest_at: int, minor_units: int, names: Names | None = None
+) -> Decoded:
+    """Decode records of one source; times after `latest_at` (int ms UTC) are refused.
+
+    Without `names` categories, acquisition sources and kinds of user are left out.
+    """
     bad: list[Bad] = []
     read = readers[source]
     try:
@@ -69,12 +96,14 @@ def decode(source: int, records: Sequence[Record], latest_at: int, minor_units: 
         values: list[Any] = list(map(read, [r.value for r in records]))  # type: ignore[arg-type] # None raises
         events = _columns(source, records, values, minor_units)
         sound = _same(keys, values) and _in_time(events["at"], latest_at)
-    except (msgspec.DecodeError, TypeError, ValueError, OverflowError):
+    except (msgspec.DecodeError, TypeError, ValueError, OverflowError, RecursionError):
         sound = False
     if not sound:
         records, values = _examine(source, records, latest_at, minor_units, bad)
         keys = [r.key for r in records]
         events = _columns(source, records, values, minor_units)
+    if names is not None:
+        _name(events, source, values, names)
     payloads = {r.offset: r.value for r in records} if source == PROFILES else {}
     return Decoded(keys, events, payloads, bad)
 
@@ -90,30 +119,52 @@ def _columns(source: int, records: Sequence[Record], values: Sequence[Any], mino
         events["at"] = [_instant(v, r) for v, r in zip(values, records, strict=True)]
     if source == CLICKS:
         events["act"] = 1
+        events["kind"] = np.fromiter(map(KINDS[CLICKS].__getitem__, map(attrgetter("kind"), values)), np.uint8, n)
     elif source == ORDERS:
-        paid = np.fromiter((v.status == "paid" for v in values), np.uint8, n)
-        amount = np.fromiter(map(attrgetter("amount"), values), np.float64, n)
-        minor = np.rint(amount * 10**minor_units)
-        if n and minor.max() > I4_MAX:
-            raise OverflowError(f"amount above {I4_MAX / 10**minor_units:,.2f}")
-        events["act"] = paid
-        events["amount"] = minor * paid
+        _order_columns(events, values, minor_units)
+    elif source == FEEDBACK:
+        events["kind"] = [KINDS[FEEDBACK][v.kind] for v in values]
     return events
+
+
+def _order_columns(events: np.ndarray, values: Sequence[Any], minor_units: int) -> None:
+    n = len(values)
+    kinds = np.fromiter(map(KINDS[ORDERS].__getitem__, map(attrgetter("status"), values)), np.uint8, n)
+    amount = np.fromiter(map(attrgetter("amount"), values), np.float64, n)
+    minor = np.rint(amount * 10**minor_units)
+    if n and minor.max() > I4_MAX:
+        raise OverflowError(f"amount above {I4_MAX / 10**minor_units:,.2f}")
+    events["kind"], events["act"], events["amount"] = kinds, kinds == 0, minor
+    events["coupon"] = np.fromiter((v.coupon is not None for v in values), np.uint8, n)
+    events["hash"] = hash_texts(list(map(attrgetter("order"), values)))
+
+
+def _name(events: np.ndarray, source: int, values: Sequence[Any], names: Names) -> None:
+    """Set what events name: category, acquisition source, kind of user; points of a redemption."""
+    n = len(values)
+    if source not in (CLICKS, ORDERS):
+        return
+    for column, attribute, codes in (
+        ("category", "category", names.categories),
+        ("origin", "source", names.origins),
+        ("side", "side", names.sides),
+    ):
+        events[column] = np.fromiter(map(codes.__getitem__, map(attrgetter(attribute), values)), np.uint16, n)
+    if source == CLICKS:
+        events["amount"] = np.fromiter(map(attrgetter("points"), values), np.int32, n)
 
 
 def _instant(value: Any, record: Record) -> int:
     """Return an event's time, int ms UTC; a tombstone's is its record's."""
-    if value is None:
-        return record.timestamp
-    at = value.at
-    return round(at.timestamp() * 1000) if isinstance(at, datetime) else at
+    return record.timestamp if value is None else instant_ms(value.at)
 
 
 def _same(keys: list[bytes], values: Sequence[Any]) -> bool:
     """Say whether every key is its event's user, comparing all in one."""
     joined = b"\n".join(keys)
     users = "\n".join(map(attrgetter("user"), values)).encode()
-    return joined == users and joined.count(b"\n") == max(len(keys) - 1, 0)
+    whole = joined.count(b"\n") == max(len(keys) - 1, 0)
+    return joined == users and whole and b"\n\0" not in joined and not joined.startswith(b"\0")
 
 
 def _in_time(at: np.ndarray, latest_at: int) -> bool:
@@ -138,6 +189,8 @@ def _examine(
 def _examined(source: int, record: Record, latest_at: int, minor_units: int) -> Any:
     if not record.key:
         raise Unreadable("empty-key", "the record has no key; the key must be the user's id")
+    if record.key.startswith(b"\0"):
+        raise Unreadable("reserved-key", "a user's id must not begin with a null character")
     value = None if record.value is None and source == PROFILES else _parsed(source, record)
     if value is not None and value.user.encode() != record.key:
         raise Unreadable("key-mismatch", f"the key is {record.key!r}, the user {value.user!r}")
@@ -159,6 +212,8 @@ def _parsed(source: int, record: Record) -> Any:
         raise Unreadable(_reason(str(error)), str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable("not-json", str(error)) from error
+    except RecursionError as error:
+        raise Unreadable("not-json", "it is nested too deeply") from error
 
 
 def _reason(message: str) -> str:

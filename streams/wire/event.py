@@ -13,13 +13,13 @@ Amount = Annotated[float, Meta(ge=0, le=1e9)]
 
 
 class Click(Struct, frozen=True, gc=False):
-    """What a user did. `at` is int ms UTC, or RFC 3339 text with a zone."""
+    """What a user did. `at` is int ms UTC, or RFC 3339 text with a zone; `points` are those that a `redeem` spends."""
 
     user: User
     at: Instant
     kind: Literal[
         "visit", "register", "view", "search", "cart", "favorite", "share", "refer", "publish", "comment",
-        "like", "review", "checkin", "feedback", "complaint", "resolved",
+        "like", "review", "checkin", "feedback", "complaint", "resolved", "redeem",
     ]  # fmt: skip
     item: str | None = None
     category: str | None = None
@@ -31,6 +31,7 @@ class Click(Struct, frozen=True, gc=False):
     platform: str | None = None
     inviter: str | None = None
     side: str | None = None
+    points: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
 
 
 class Line(Struct, frozen=True, gc=False):
@@ -60,8 +61,26 @@ class Order(Struct, frozen=True, gc=False):
     side: str | None = None
 
 
+class Membership(Struct, frozen=True):
+    """A membership that was bought or given: from `since` until `until`."""
+
+    since: Instant
+    until: Instant
+    plan: str | None = None
+
+
+class Merged(Struct, frozen=True):
+    """Another account that turned out to be the same person's, with what it consented to."""
+
+    user: User
+    consent: dict[str, bool] = {}
+
+
 class Profile(Struct, frozen=True):
-    """What is known of a user. `contacts`: channel → address; `consent`: channel → may we. The newest counts."""
+    """What is known of a user. `contacts`: channel → address; `consent`: channel → may we. The newest counts.
+
+    `seed`: he is one of the seed users. `merged`: accounts that this one has taken in.
+    """
 
     user: User
     at: Instant
@@ -70,3 +89,29 @@ class Profile(Struct, frozen=True):
     consent: dict[str, bool] = {}
     time_zone: str | None = None
     side: str | None = None
+    membership: Membership | None = None
+    seed: bool = False
+    merged: tuple[Merged, ...] = ()
+
+
+class Feedback(Struct, frozen=True, gc=False):
+    """What came back of a push: `decision` is the id of the decision that sent it."""
+
+    user: User
+    at: Instant
+    decision: Annotated[str, Meta(min_length=1)]
+    kind: Literal["delivered", "opened", "clicked", "bounced", "complained", "unsubscribed"]
+    channel: str | None = None
+
+
+def instant_ms(at: Instant) -> int:
+    """Return an instant as int ms UTC."""
+    return round(at.timestamp() * 1000) if isinstance(at, datetime) else at
+
+
+def allowed(profile: Profile) -> dict[str, bool]:
+    """Return what the user consents to, channel by channel: of merged accounts the most restrictive wins."""
+    return {
+        channel: yes and all(other.consent.get(channel, False) for other in profile.merged)
+        for channel, yes in profile.consent.items()
+    }

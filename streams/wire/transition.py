@@ -1,4 +1,4 @@
-"""Moves → transitions: each of the fold's moves becomes a CloudEvent, keyed by user.
+"""Moves → transitions: each of the fold's moves becomes a CloudEvent, keyed by user, on its dimension's topic.
 
 This is on the hot path, so the JSON is written by a template rather than from a dictionary (a third of the time);
 that the two are the same, `Envelope[Transition]` and this, is a test's word.
@@ -6,51 +6,93 @@ that the two are the same, `Envelope[Transition]` and this, is a test's word.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import orjson
 
-from streams.core.activity import ACTIVE, CHURNED, CLASSES, DORMANT, NONE, RETURNING, Rules
-from streams.core.row import CAUSES, DAY, NEVER, TIME_CAUSE
+from streams.core.dimension import RFM
+from streams.core.row import CAUSES
+from streams.core.rules import Rulebook
+from streams.index import Index
 
-DIMENSION = "activity"
-
-
-def version(rules: Rules) -> str:
-    """Return the name of a set of thresholds, as `activity-7-14-30` (days)."""
-    return "activity-" + "-".join("none" if ms >= NEVER else f"{ms / DAY:g}" for ms in rules)
+Keyed = tuple[bytes, bytes]
 
 
-def encode_moves(
-    moves: np.ndarray, keys: Sequence[bytes], rules: Rules, source: str, historic_before: int
-) -> list[tuple[bytes, bytes]]:
-    """Return (key, CloudEvent bytes) for each of the moves (MOVE[n]).
+class Kind(NamedTuple):
+    """What all transitions from one value of a dimension to another, by one cause, have in common."""
 
-    Moves dated before `historic_before` (int ms UTC) are marked historic.
-    """
-    times = np.datetime_as_string(moves["at"].astype("datetime64[ms]"), timezone="UTC").tolist()
-    days = {ACTIVE: rules.new_ms / DAY, DORMANT: rules.dormant_ms / DAY, CHURNED: rules.churned_ms / DAY}
-    name = version(rules)
-    written = []
-    for time, (at, last_at, row, seq, before, to, cause) in zip(times, moves.tolist(), strict=True):
-        key = keys[row]
-        user = quoted(key.decode())
-        historic = "true" if at < historic_before else "false"
-        evidence = "" if before == NONE else f'"last_at":{last_at}'
-        if cause == TIME_CAUSE:
-            evidence += f',"threshold_days":{days[to]:g}'
-        elif to == RETURNING:
-            evidence += f',"absent_days":{(at - last_at) / DAY:.2f}'
-        event = (
-            f'{{"specversion":"1.0","id":"{user}-{seq}-{at}","source":"{source}",'
-            f'"type":"awaken.activity.{CLASSES[to]}","subject":"{user}","time":"{time}",'
-            f'"datacontenttype":"application/json","data":{{"dimension":"activity","from":"{CLASSES[before]}",'
-            f'"to":"{CLASSES[to]}","cause":"{CAUSES[cause]}","seq":{seq},"at":{at},"rules":"{name}",'
-            f'"historic":{historic},"evidence":{{{evidence}}}}}}}'
+    topic: str
+    type: str
+    data: str
+    figures: tuple[str, ...]
+    evidence: str
+    rules: str
+
+
+class Encoder:
+    """Writes transitions, under whichever rules they were made. `source` is the CloudEvents' source."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._books: dict[int, Rulebook] = {}
+        self._kind = cache(self._describe)
+
+    def know(self, book: Rulebook) -> None:
+        """Take note of rules; moves tell by number under which they were made."""
+        if self._books.get(book.number) is not book:
+            self._books[book.number] = book
+            self._kind.cache_clear()
+
+    def encode(self, moves: np.ndarray, index: Index, historic_before: int) -> dict[str, list[Keyed]]:
+        """Return (key, CloudEvent bytes) for each of the moves (MOVE[n]), by the settings' name of the topic.
+
+        Moves dated before `historic_before` (int ms UTC) are marked historic.
+        """
+        times = np.datetime_as_string(moves["at"].astype("datetime64[ms]"), timezone="UTC").tolist()
+        keys = index.keys(moves["row"])
+        written: dict[str, list[Keyed]] = {}
+        for key, time, move in zip(keys, times, moves.tolist(), strict=True):
+            at, figures, _, seq, *what = move
+            kind, user = self._kind(*what), quoted(key.decode())
+            historic = "true" if at < historic_before else "false"
+            evidence = ",".join(
+                [f'"{name}":{number(x)}' for name, x in zip(kind.figures, figures, strict=False) if x >= 0]
+            )
+            event = (
+                f'{{"specversion":"1.0","id":"{user}-{seq}-{at}","source":"{self.source}",'
+                f'"type":"{kind.type}","subject":"{user}","time":"{time}",'
+                f'"datacontenttype":"application/json","data":{{{kind.data},"seq":{seq},"at":{at},'
+                f'"rules":"{kind.rules}","historic":{historic},"evidence":{{{evidence}'
+                f"{kind.evidence if evidence else kind.evidence[1:]}}}}}}}"
+            )
+            written.setdefault(kind.topic, []).append((key, event.encode()))
+        return written
+
+    def _describe(self, dimension: int, before: int, to: int, cause: int, user_kind: int, rules: int) -> Kind:
+        """Return what such transitions have in common; their cuts are evidence too."""
+        book = self._books[rules]
+        name, values = book.dimensions[dimension], book.values[dimension]
+        rule = book.table[user_kind]
+        cuts: dict[str, float] = {}
+        if dimension == RFM:
+            cuts = {n: float(rule[n]) for n in ("recent_days", "frequent", "valuable")}
+        elif rule["bands"][dimension] and to:
+            cuts = {"at_least": float(rule["edges"][dimension, to - 1])}
+        return Kind(
+            book.topics[dimension],
+            f"awaken.{name}.{values[to]}",
+            f'"dimension":"{name}","from":"{values[before]}","to":"{values[to]}","cause":"{CAUSES[cause]}"',
+            book.figures[dimension],
+            "".join(f',"{n}":{number(x)}' for n, x in cuts.items()),
+            book.version,
         )
-        written.append((key, event.encode()))
-    return written
+
+
+def number(figure: float) -> str:
+    """Return a figure as JSON: whole where it is whole, else to four places."""
+    return str(int(figure)) if figure == int(figure) else f"{figure:.4f}".rstrip("0").rstrip(".")
 
 
 def quoted(text: str) -> str:

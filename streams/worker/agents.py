@@ -1,6 +1,6 @@
 """The agents: three Faust agents, each of which takes chunks of its topics.
 
-    fold     clicks, orders, profiles  →  lifecycle-transitions, changelog, dead-letters
+    fold     clicks, orders, profiles, push-feedback  →  transitions, changelog, dead-letters
     decide   lifecycle-transitions     →  push-decisions
     deliver  push-decisions            →  inbox, webhook  →  push-outcomes
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -32,6 +32,8 @@ from streams.worker.app import Awaken
 from streams.worker.chunk import Chunk
 from streams.worker.partition import RETRY_SECONDS, Partition
 
+LOOK_SECONDS = 0.1
+GIVE_UP_SECONDS = 2.0
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,7 @@ def add_agents(app: Awaken, decider: Decider, deliverer: Deliverer) -> None:
     """Give the app its agents. Without channels nothing is ever pushed, so nothing is decided either."""
     topics = app.settings.topics
     agents: dict[str, tuple[Sequence[str], Callable[[Partition, Chunk], Awaitable[None]]]] = {
-        "fold": ((topics.clicks, topics.orders, topics.profiles), _fold),
+        "fold": ((topics.clicks, topics.orders, topics.profiles, topics.push_feedback), _fold),
         "decide": ((topics.lifecycle_transitions,), lambda p, c: _decide(p, c, decider)),
         "deliver": ((topics.push_decisions,), lambda p, c: _deliver(p, c, deliverer)),
     }
@@ -131,15 +133,34 @@ async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deli
     return [outcome for outcomes in await asyncio.gather(*sends) for outcome in outcomes]
 
 
-async def _patiently(partition: Partition, attempt: Callable[[], Awaitable[T]]) -> T | None:
+async def _patiently(partition: Partition, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
     """Try until Redis answers; None if the partition is given up meanwhile. What waits is held, not lost."""
     said = False
     while not partition.closing:
         try:
-            return await attempt()
+            return await _while_held(partition, attempt())
         except RedisError as error:
             if not said:
                 log.warning("partition %d: pushes are held, Redis does not answer: %s", partition.number, error)
                 said = True
             await asyncio.sleep(RETRY_SECONDS)
     return None
+
+
+async def _while_held(partition: Partition, work: Coroutine[Any, Any, T]) -> T | None:
+    """Await the work; None if the partition is given up and the work takes longer than `GIVE_UP_SECONDS` from then.
+
+    A group waits for its slowest member, so a channel that takes its time must not hold a rebalance up. What is
+    broken off is to the next owner as if we had died: the gate knows that it was begun.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
+            if partition.closing:
+                await asyncio.wait({task}, timeout=GIVE_UP_SECONDS)
+                return task.result() if task.done() else None
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})

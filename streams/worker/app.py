@@ -22,15 +22,16 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from streams import metrics
-from streams.core.activity import CLASSES
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.worker import garbage
+from streams.worker.control import LET_GO_SECONDS, Control, trusted
 from streams.worker.ledger import Fenced, Ledger, PlainLedger, TransactionalLedger
 from streams.worker.partition import Forget, Partition, nobody, rules_of
 from streams.worker.recovery import recover
 from streams.worker.store import UserTable
 from streams.worker.transport import ChunkTransport
+from streams.worker.watch import Watch
 
 PINNED = {"faust-streaming": "0.15.3", "aiokafka": "0.14.0", "mode-streaming": "0.7.1"}
 _found = {name: version(name) for name in PINNED}
@@ -52,6 +53,11 @@ class Awaken(faust.App):
         self.forget: Forget = nobody
         self.working = False  # the group has assigned, and the users are read back
         self.waiting_since = time.monotonic()
+        self.unsettled = False  # it ended without having been able to commit all that it had folded
+        self.control = Control(settings, self._note_progress)
+        self.control.on_change.append(self._trust)
+        self._watch: asyncio.Task[None] | None = None
+        self._started_at = time.time_ns() // 1_000_000
         self._warm: dict[int, tuple[Shard, int]] = {}
         self._committers: dict[int, asyncio.Task[None]] = {}
         super().__init__(settings.group, **faust_options(settings), **options)
@@ -78,13 +84,55 @@ class Awaken(faust.App):
     def on_rebalance_end(self) -> None:
         """Note that work goes on."""
         super().on_rebalance_end()
+        self.waiting_since = time.monotonic()
         self.working = True
-        users = sum(len(p.shard.keys) for p in self.partitions.values())
+        users = sum(len(p.shard.index) for p in self.partitions.values())
         log.info("working on %d partitions with %d users: %s", len(self.partitions), users, sorted(self.partitions))
 
     async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
         await super()._on_partitions_revoked(revoked)
         await self.close_partitions()
+
+    async def _stop_consumer(self) -> None:
+        """Have the agents leave what they have not begun: however long it takes, the next owner does it."""
+        for partition in self.partitions.values():
+            partition.closing = True
+        await super()._stop_consumer()
+
+    def partition_counts(self) -> dict[str, int]:
+        """Return how many partitions each keyed topic that is read has, as the brokers last told."""
+        names = self.settings.topics
+        keyed = {self.changelog_topic, *(getattr(names, field) for field in names.__struct_fields__)} - {names.control}
+        counts: dict[str, int] = self.consumer.partition_counts() if self._consumer is not None else {}
+        return {topic: count for topic, count in counts.items() if topic in keyed}
+
+    async def on_stop(self) -> None:
+        """End, and the reading of `control` with it."""
+        try:
+            await super().on_stop()
+        finally:
+            if self._watch is not None:
+                self._watch.cancel()
+                await asyncio.wait([self._watch], timeout=LET_GO_SECONDS)
+            await self.control.close()
+
+    def _trust(self) -> None:
+        """Let every partition decide absence as far as `control` says."""
+        vouched, stops = trusted(self.settings, self.control.view)
+        plans = self.control.view.plans
+        for partition in self.partitions.values():
+            partition.trust(vouched, stops)
+            if plans:
+                partition.shard.plan(plans)
+
+    def _keep_watch(self) -> None:
+        """Watch the input if this worker holds partition 0; nothing waits for it."""
+        if 0 in self.partitions:
+            held = self.partitions[0]
+            watch = Watch(
+                self.settings, self.control, lambda: self.partitions.get(0) is held, held.time_now, self._started_at
+            )
+            self._watch = asyncio.create_task(watch.run())
 
     def _on_rebalance_when_stopped(self) -> None:
         """Do nothing, as we are ending: Faust would close the consumer from a loop that is not its own, and hang."""
@@ -97,9 +145,11 @@ class Awaken(faust.App):
             topics = self.settings.topics
             numbers = {tp.partition for tp in assigned if tp.topic in (topics.clicks, topics.orders)}
             await self.close_partitions()
+            await self.control.open()
             await asyncio.gather(*map(self._open, sorted(numbers)))
             self._warm.clear()
             self._show_partitions()
+            self._keep_watch()
         except Exception as error:
             log.exception("could not open the assigned partitions")
             await self.crash(error)
@@ -114,9 +164,12 @@ class Awaken(faust.App):
         tp = TopicPartition(self.changelog_topic, number)
         self.recovered[number] = await recover(shard, self.settings.kafka, tp, position, self._note_progress)
         partition = Partition(number, self.settings, shard, ledger, self.consumer, forget=self.forget)
+        partition.trust(*trusted(self.settings, self.control.view))
+        if plans := self.control.view.plans:
+            shard.plan(plans)
         self.partitions[number] = partition
         self._committers[number] = asyncio.create_task(self._commit_regularly(partition))
-        log.info("partition %d: %d users, changelog read to %d", number, len(shard.keys), self.recovered[number])
+        log.info("partition %d: %d users, changelog read to %d", number, len(shard.index), self.recovered[number])
 
     def _note_progress(self) -> None:
         """Note that reading users back goes on: however long it takes, it is not stuck."""
@@ -129,6 +182,8 @@ class Awaken(faust.App):
 
     async def close_partitions(self) -> None:
         """Commit each partition once more, let go of it, and keep its shard warm."""
+        if self._watch is not None:
+            self._watch.cancel()
         await asyncio.gather(*map(self._close, list(self.partitions.values())))
         self._show_partitions()
 
@@ -144,6 +199,7 @@ class Awaken(faust.App):
             log.warning("partition %d was taken over by another worker; its users are read anew", partition.number)
         except Exception as error:  # noqa: BLE001 (the next owner settles the transaction)
             log.warning("partition %d: the last commit failed (%r); the next owner settles it", partition.number, error)
+            self.unsettled |= self.should_stop
         else:
             reached = max(partition.ledger.changelog_position, self.recovered.get(partition.number, 0))
             self._warm[partition.number] = partition.shard, reached
@@ -187,16 +243,20 @@ class Awaken(faust.App):
             lag = self.consumer.lag(topic, partition.number)
             if lag is not None:
                 metrics.LAG.labels(topic, number).set(lag + partition.waiting(topic))
+        for topic in (self.settings.topics.lifecycle_transitions, self.settings.topics.push_decisions):
+            lag = self.consumer.lag(topic, partition.number)
+            if lag is not None:
+                metrics.PUSH_LAG.labels(topic, number).set(lag)
         delay = max(partition.time_now() - partition.shard.watermark, 0) / 1000
         metrics.WATERMARK.labels(number).set(delay)
-        for k, name in enumerate(CLASSES[1:], 1):
-            metrics.USERS.labels(name).set(sum(int(p.shard.population[k]) for p in self.partitions.values()))
 
     def _forget_measures(self, partition: Partition) -> None:
         number = str(partition.number)
         metrics.WATERMARK.remove(number)
         for topic in partition.topics:
             metrics.LAG.remove(topic, number)
+        for topic in (self.settings.topics.lifecycle_transitions, self.settings.topics.push_decisions):
+            metrics.PUSH_LAG.remove(topic, number)
 
     def _show_partitions(self) -> None:
         metrics.PARTITIONS.labels("held").set(len(self.partitions))
@@ -223,6 +283,8 @@ def faust_options(settings: Settings) -> dict[str, Any]:
         "broker_heartbeat_interval": min(settings.session_seconds / 5, 1.0),
         "broker_check_crcs": False,  # TCP and the broker check; a third of a fetch's cost
         "worker_redirect_stdouts": False,
+        "broker_rebalance_timeout": max(15.0, settings.session_seconds),
+        "canonical_url": f"http://{settings.group}",  # a static member may come back on another port
         "web_host": settings.web_host,
         "web_port": settings.web_port,
         "web_bind": settings.web_host,

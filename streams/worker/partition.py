@@ -18,16 +18,16 @@ from typing import Protocol
 import numpy as np
 from redis.exceptions import RedisError
 
-from streams import metrics
-from streams.core.activity import CLASSES, Rules
-from streams.core.row import CAUSES, CLICKS, NEVER, ORDERS, SOURCES
+from streams import metrics, rulebook
+from streams.core.row import CAUSES, CLICKS, ORDERS, SOURCES
+from streams.core.rules import Rulebook
 from streams.merge import Merge
-from streams.settings import DAY, Settings
-from streams.shard import Shard, is_blank
-from streams.wire.changelog import encode_rows
-from streams.wire.decode import Bad, decode, read_profile
+from streams.settings import Settings
+from streams.shard import Shard
+from streams.wire.decode import Bad, Names, decode, read_profile
 from streams.wire.event import Profile
-from streams.wire.transition import DIMENSION, encode_moves
+from streams.wire.partitioner import settle
+from streams.wire.transition import Encoder
 from streams.worker.chunk import Chunk
 from streams.worker.ledger import Fenced, Keyed, Ledger
 
@@ -47,10 +47,16 @@ class Reader(Protocol):
         """Return when the broker last said that there is no more (int ms UTC); None while there is."""
 
 
-def rules_of(settings: Settings) -> Rules:
-    """Return the settings' thresholds as the core takes them: int ms, NEVER for off."""
-    days = (settings.activity.new_days, settings.activity.dormant_days, settings.activity.churned_days)
-    return Rules(*(round(d * DAY) if d else NEVER for d in days))
+def rules_of(settings: Settings) -> Rulebook:
+    """Return the settings' rules as the core takes them."""
+    return rulebook.build(settings)
+
+
+class Sides(dict[str | None, int]):
+    """Kinds of user → codes; an unknown kind is nobody's."""
+
+    def __missing__(self, side: str | None) -> int:
+        return 0
 
 
 def wall_clock() -> int:
@@ -80,13 +86,13 @@ class Partition:
         self._now = now
         self._forget = forget
         topics = settings.topics
-        self.topics = (topics.clicks, topics.orders, topics.profiles)
+        self.topics = (topics.clicks, topics.orders, topics.profiles, topics.push_feedback)
         self._received: list[int | None] = [None] * len(SOURCES)
         self._heard = [0] * len(SOURCES)
         self._newest = [0] * len(SOURCES)
         self._payloads: dict[int, bytes | None] = {}
         self._bad: list[tuple[int, Bad]] = []
-        self._source_name = f"awaken/{settings.group}"
+        self._encoder = Encoder(f"awaken/{settings.group}")
         self._committing = asyncio.Lock()
 
     def receive(self, chunk: Chunk) -> None:
@@ -95,7 +101,9 @@ class Partition:
         latest_at = self._now() + round(self.settings.max_ahead_seconds * 1000)
         for start in range(0, len(chunk.records), DECODED_AT_ONCE):
             some = chunk.records[start : start + DECODED_AT_ONCE]
-            decoded = decode(source, some, latest_at, self.settings.minor_units)
+            decoded = decode(source, some, latest_at, self.settings.minor_units, self._names())
+            if self.settings.partitioner == "murmur2":
+                decoded = settle(decoded, some, self.number, self.settings.partitions)
             decoded.events["row"] = self.shard.intern(decoded.keys)
             self.merge.add(source, decoded.events)
             self._payloads.update(decoded.payloads)
@@ -113,6 +121,10 @@ class Partition:
             moves.append(self.shard.fold(events, self._payloads))
         moves.append(self.shard.advance(self._watermark(ends)))
         self._emit(np.concatenate(moves) if len(moves) > 1 else moves[0])
+
+    def trust(self, vouched: int, stops: np.ndarray) -> None:
+        """Let absence be decided through `vouched` (int ms UTC), with `stops` (i8[k, 2]) credited to everybody."""
+        self.shard.trust(vouched, stops)
 
     def waiting(self, topic: str) -> int:
         """Return how many events of a topic wait for another topic."""
@@ -216,12 +228,15 @@ class Partition:
         historic_before = self._now() - round(self.settings.historic_hours * HOUR)
         if self.settings.clock == "event":
             historic_before = 0  # history that is played is the present
-        rows = encode_moves(moves, self.shard.keys, self.shard.rules, self._source_name, historic_before)
-        self.ledger.record(self.settings.topics.lifecycle_transitions, rows)
-        kinds = moves["to"].astype(int) * len(CAUSES) + moves["cause"]
+        self._encoder.know(self.shard.book)
+        for topic, records in self._encoder.encode(moves, self.shard.index, historic_before).items():
+            self.ledger.record(getattr(self.settings.topics, topic), records)
+        book = self.shard.book
+        kinds = (moves["dimension"].astype(int) << 16) + (moves["to"].astype(int) << 8) + moves["cause"]
         for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True):
-            to, cause = divmod(int(kind), len(CAUSES))
-            metrics.TRANSITIONS.labels(DIMENSION, CLASSES[to], CAUSES[cause]).inc(int(count))
+            dimension, to, cause = int(kind) >> 16, int(kind) >> 8 & 255, int(kind) & 255
+            labels = book.dimensions[dimension], book.values[dimension][to], CAUSES[cause]
+            metrics.TRANSITIONS.labels(*labels).inc(int(count))
 
     def _take_positions(self) -> None:
         """Tell the ledger how far each topic is folded, and what was bad up to there."""
@@ -262,11 +277,12 @@ class Partition:
         return record.key, record.value, headers
 
     def _changed(self) -> list[Keyed]:
-        keys, rows, profiles = self.shard.take_changed()
-        if not keys:
-            return []
-        blank = is_blank(rows)
-        values: list[bytes | None] = list(encode_rows(rows, profiles))
-        for k in np.flatnonzero(blank).tolist():
-            values[k] = None
-        return list(zip(keys, values, strict=True))
+        return list(zip(*self.shard.take_changed(), strict=True))
+
+    def _names(self) -> Names | None:
+        """Return the codes of names; None where no dimension asks for them."""
+        book = self.shard.book
+        if book.table["on"].sum() == len(book.kinds):
+            return None
+        sides = Sides({None: 0} | {name: k for k, name in enumerate(book.kinds, 1)})
+        return Names(self.shard.categories, self.shard.origins, sides)

@@ -7,6 +7,8 @@ and the last record's offset may never reach the end.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,10 +17,42 @@ from aiokafka.structs import TopicPartition
 
 from streams import metrics
 from streams.shard import Shard
-from streams.wire.changelog import decode_rows
 from streams.worker.batch import records, whole
 
+log = logging.getLogger(__name__)
 POLL_MS = 200
+SAY_SECONDS = 5.0
+
+
+class Pace:
+    """How a recovery gets on: said every `SAY_SECONDS`, and shown by a metric."""
+
+    def __init__(self, tp: TopicPartition, first: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._tp = tp
+        self._first = first
+        self._now = now
+        self._began = self._said = now()
+        self._rows = 0
+        self._measure = metrics.RECOVERING.labels(str(tp.partition))
+
+    def note(self, rows: int, position: int, end: int | None) -> None:
+        """Note that so many rows more were read, up to `position`; `end` is where it ends, if that is known."""
+        self._rows += rows
+        left = max((end or position) - position, 0)
+        self._measure.set(left)
+        now = self._now()
+        if now - self._said < SAY_SECONDS:
+            return
+        self._said = now
+        done = (position - self._first) / max(position - self._first + left, 1)
+        log.info(
+            "partition %d: %d rows read back, %.0f rows/s, %.0f %%, at most %d records to go",
+            self._tp.partition, self._rows, self._rows / (now - self._began), 100 * done, left,
+        )  # fmt: skip
+
+    def end(self) -> None:
+        """Note that it is over, well or not."""
+        metrics.RECOVERING.remove(str(self._tp.partition))
 
 
 async def recover(shard: Shard, kafka: str, tp: TopicPartition, position: int, progress: Callable[[], None]) -> int:
@@ -40,10 +74,16 @@ async def recover(shard: Shard, kafka: str, tp: TopicPartition, position: int, p
         consumer.assign([tp])
         if position:
             consumer.seek(tp, position)
-        while not await read_to_end(consumer, tp):
-            for batches in (await consumer.getmany(tp, timeout_ms=POLL_MS)).values():
-                _restore(shard, records(batches))
-                progress()
+        pace = Pace(tp, await consumer.position(tp))
+        try:
+            while not await read_to_end(consumer, tp):
+                for batches in (await consumer.getmany(tp, timeout_ms=POLL_MS)).values():
+                    found = records(batches)
+                    _restore(shard, found)
+                    progress()
+                    pace.note(len(found), await consumer.position(tp), consumer.last_stable_offset(tp))
+        finally:
+            pace.end()
         reached: int = await consumer.position(tp)
     finally:
         await consumer.stop()
@@ -58,18 +98,6 @@ async def read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition) -> bool:
 
 
 def _restore(shard: Shard, found: list[Any]) -> None:
-    """Put a fetch's rows in place; a tombstone blanks its user's row."""
-    start = 0
-    for k, record in enumerate(found):
-        if record.value is None:
-            _put(shard, found[start:k])
-            shard.erase(int(shard.intern([record.key])[0]))
-            start = k + 1
-    _put(shard, found[start:])
-
-
-def _put(shard: Shard, found: list[Any]) -> None:
-    if found:
-        rows, profiles = decode_rows([r.value for r in found])
-        shard.restore([r.key for r in found], rows, profiles)
-        metrics.RECOVERED.inc(len(found))
+    """Put what a fetch brought in place."""
+    shard.restore([r.key for r in found], [r.value for r in found])
+    metrics.RECOVERED.inc(len(found))

@@ -17,15 +17,17 @@ from streams.push.decider import Decider
 from streams.push.deliverer import Deliverer, close_channels, open_channels
 from streams.push.gate import RedisGate
 from streams.settings import Settings
+from streams.worker import pages
 from streams.worker.agents import add_agents
 from streams.worker.app import Awaken
+from streams.worker.census import add_census
+from streams.worker.ending import Ending
 from streams.worker.garbage import take_over
 from streams.worker.health import add_pages
 from streams.worker.partition import Forget
+from streams.worker.watchdog import Watchdog
 
 TABLE = "users"
-CRASHED = 70
-"""Exit code after an error from which only a new start recovers (EX_SOFTWARE)."""
 
 
 def build(settings: Settings) -> Awaken:
@@ -40,13 +42,15 @@ def build(settings: Settings) -> Awaken:
     if settings.push.channels:  # else Redis need not be there
         app.forget = partial(_forget, (gate.forget, Inbox.open(settings, redis).forget))
     add_pages(app)
+    pages.add(app)
+    add_census(app)
     take_over(app)
     app.on_before_shutdown.connect(_closing(channels, redis), weak=False)
     return app
 
 
 def run(settings: Settings) -> int:
-    """Run a worker until SIGTERM or SIGINT; return the exit code."""
+    """Run a worker until SIGTERM or SIGINT; return the exit code (`Ending`)."""
     app = build(settings)
     worker = faust.Worker(
         app,
@@ -56,14 +60,23 @@ def run(settings: Settings) -> int:
         redirect_stdouts=False,
         logging_config=logging_config(settings),
     )
+    watchdog = Watchdog(app, worker.loop)
+    watchdog.start()
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:
-        return CRASHED if app.crashed else int(ended.code or 0)
+        return watchdog.ending or _ending(app, int(ended.code or 0))
     except Exception:
         logging.getLogger(__name__).exception("the worker ended by an error")
-        return CRASHED
-    return CRASHED if app.crashed else 0
+        return watchdog.ending or Ending.CRASHED
+    return watchdog.ending or _ending(app, 0)
+
+
+def _ending(app: Awaken, code: int) -> int:
+    """Return the exit code of a worker that Faust has brought to an end with `code`."""
+    if app.crashed:
+        return Ending.CRASHED
+    return Ending.UNSETTLED if app.unsettled else code
 
 
 def logging_config(settings: Settings) -> dict[str, object]:

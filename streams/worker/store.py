@@ -9,6 +9,8 @@ import faust
 from faust.stores import base
 from faust.types import TP
 
+from streams.portrait import portrait
+
 if TYPE_CHECKING:
     from streams.worker.app import Awaken
 
@@ -53,7 +55,7 @@ class Users(Mapping[str, Values]):
 
     def __getitem__(self, user: str) -> Values:
         for partition in self._app.partitions.values():
-            known = partition.shard.describe(user.encode())
+            known = portrait(partition.shard, user.encode())
             if known is not None:
                 return known
         raise KeyError(user)

@@ -16,7 +16,10 @@ What is overridden, from the wire inwards:
   After a rebalance aiokafka starts to read by itself, from offsets that it asked for perhaps before the last owner's
   transaction was settled, and Faust lets the flow go on before it seeks. So the thread hands on nothing of an
   assignment before it has sought each of its partitions: else a chunk would come twice or, in a partition of which
-  nothing is committed yet, be dropped and never read again.
+  nothing is committed yet, be dropped and never read again. And it does not seek before each of them is taken over:
+  a seek that is late, and meant for the assignment before, would ask for offsets that its last owner still moves.
+  It also holds back: a partition of which two chunks are under way is not asked for more. Faust's own bound, the
+  length of a stream's queue, stops *all* topics at once; so a webhook that takes its time would stop the fold.
 - `ChunkConsumer` turns a fetch into one message a partition, and leaves committing to the ledger: offsets are
   committed in the same Kafka transaction as what follows from them, or not at all. Faust's own bookkeeping of acks
   goes on, since it decides when a stream is idle; its gaps and its commits do not.
@@ -28,7 +31,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import aiokafka
@@ -44,6 +47,11 @@ FETCH_BYTES = 2 << 20
 FETCH_WAIT_MS = 100
 EMBEDDED_FETCH_WAIT_MS = 20
 """The embedded broker sleeps through half of a fetch's wait before it looks again, new records or not."""
+MOST_UNDER_WAY = 2
+"""Chunks of a partition: one at work, one that waits for it. The rest stays with the broker, where it is lag."""
+UNDER_WAY_SECONDS = 0.02
+METADATA_MS = 5000
+"""How often the brokers are asked about the topics: a number of partitions that changes must be seen soon."""
 
 
 class End(NamedTuple):
@@ -64,6 +72,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         self.ends: dict[TP, End] = {}
         self._sought: Any = None  # the assignment of which every partition was sought …
         self._sought_at = 0  # … and when: what was heard before says nothing about now
+        self._fetched_of: Any = None  # the assignment of which the last fetch was
 
     async def on_thread_stop(self) -> None:
         """Stop the consumer, and let nothing that it raises keep the process from ending.
@@ -82,14 +91,24 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         wait = FETCH_WAIT_MS if self.app.settings.guarantee == "exactly-once" else EMBEDDED_FETCH_WAIT_MS
         consumer._fetch_max_wait_ms = wait  # noqa: SLF001 (Faust hard-codes 1500)
         consumer._max_partition_fetch_bytes = FETCH_BYTES  # noqa: SLF001
+        consumer._client._metadata_max_age_ms = METADATA_MS  # noqa: SLF001
         return consumer
 
-    async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *args: Any, **kwargs: Any) -> Mapping[TP, Any]:
-        batches = await super()._fetch_records(consumer, *args, **kwargs)
+    async def _fetch_records(
+        self, consumer: aiokafka.AIOKafkaConsumer, active_partitions: set[TP], *args: Any, **kwargs: Any
+    ) -> Mapping[TP, Any]:
+        wanted = {tp for tp in active_partitions if self.fetched[tp] - self.arrived[tp] < MOST_UNDER_WAY}
+        if not wanted:  # asked for none, aiokafka would hand over all
+            await asyncio.sleep(UNDER_WAY_SECONDS)
+            return {}
+        if len(wanted) < len(active_partitions):  # to wait long for these would be to wait long with the others
+            kwargs["timeout"] = UNDER_WAY_SECONDS
+        batches = await super()._fetch_records(consumer, wanted, *args, **kwargs)
         if _assignment(consumer) is not self._sought:
             return {}
         fetched = {tp: records(found) for tp, found in batches.items()}
         self.fetched.update(fetched.keys())
+        self._fetched_of = self._sought
         self.ends = {tp: end for tp, end in _ends(consumer) if end.heard_at > self._sought_at}
         return fetched
 
@@ -102,6 +121,8 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         assignment = _assignment(consumer)
         tps = list(consumer.assignment())
+        if not self._opened(tps):
+            return {}
         committed = await consumer._coordinator.fetch_committed_offsets(tps)  # noqa: SLF001 (all in one request)
         if assignment is not _assignment(consumer):
             return {}  # amid a rebalance: the next seek is for the next assignment
@@ -112,6 +133,21 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         self._sought, self._sought_at = assignment, time.time_ns() // 1_000_000
         return offsets
 
+    def _opened(self, tps: Iterable[TP]) -> bool:
+        """Say whether each of these partitions is taken over: before that, its last owner may still commit.
+
+        What would be read from an older offset would be read again from the newer one. The fold would know it again;
+        the decisions would stand there twice.
+        """
+        topics = self.app.settings.topics
+        held = self.app.partitions
+        return all(tp.partition in held for tp in tps if tp.topic in (topics.clicks, topics.orders))
+
+    def is_current(self) -> bool:
+        """Say whether the last fetch was of the assignment that holds now: what was of an earlier one is read anew."""
+        consumer, fetched_of = self._consumer, self._fetched_of
+        return consumer is not None and fetched_of is not None and fetched_of is _assignment(consumer)
+
     def read_to_end(self, tp: TP) -> int | None:
         """Return when the broker last said that there is no more, all records having reached their agent.
 
@@ -121,6 +157,14 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         if end is None or end.position < end.stable or self.arrived[tp] < self.fetched[tp]:
             return None
         return end.heard_at
+
+    def partition_counts(self) -> dict[str, int]:
+        """Return how many partitions each topic has, as the brokers last told; nothing before they did."""
+        if self._consumer is None:
+            return {}
+        cluster = self._consumer._client.cluster  # noqa: SLF001 (no public call is synchronous)
+        counts = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in list(cluster.topics())}
+        return {topic: count for topic, count in counts.items() if count}
 
     def lag(self, tp: TP) -> int | None:
         """Return how many offsets of the partition have not been read; None while that is unknown."""
@@ -158,30 +202,22 @@ class ChunkConsumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 (Faust's)
         """Fetch, and yield one message a partition."""
         fetched, _active = await self._wait_next_records(timeout)
-        generation = self.app.consumer_generation_id
         if fetched is None or self.should_stop:
             return
         if not self.flow_active:
-            self._thread.arrived.update(fetched.keys())
-            await self._seek_back()
-            return
+            # A fetch that was under way when a rebalance began may end after the seek that followed it. It is kept
+            # then: dropped, it would be lost, and a seek back would bring what came after it twice.
+            await self.wait(self.can_resume_flow)
         for tp, found in fetched.items():
-            if self.flow_active and generation == self.app.consumer_generation_id:
+            if self.flow_active and self._thread.is_current():
                 yield tp, self._to_message(tp, found)
-            else:
-                self._thread.arrived[tp] += 1
-
-    async def _seek_back(self) -> None:
-        """Undo a fetch that came while the flow was stopped; a failure is mended by the seek after the rebalance."""
-        try:
-            await self.perform_seek()
-        except Exception as error:  # noqa: BLE001 (without this a rebalance would crash the fetcher)
-            self.log.warning("could not seek back while the flow was stopped: %r", error)
 
     def _to_message(self, tp: TP, record: list[Any]) -> ConsumerMessage:
         last = record[-1]
         end = self._thread.ends.get(tp)
-        chunk = Chunk(tp.topic, tp.partition, record, last.offset + 1, end.heard_at if end else 0)
+        # Of an unknown end the latest that it can be: what another topic said before must not let this one pass.
+        heard_at = end.heard_at if end else time.time_ns() // 1_000_000
+        chunk = Chunk(tp.topic, tp.partition, record, last.offset + 1, heard_at)
         return ConsumerMessage(
             tp.topic,
             tp.partition,
@@ -204,6 +240,9 @@ class ChunkConsumer(driver.Consumer):
 
     def restart_reading(self) -> None:
         """Forget what was under way: after a rebalance everything is fetched anew from the committed offsets."""
+        # Faust drops what lies before the last that it saw. That it is to see it again it learns only when the seek has
+        # been answered, and the thread may have handed over the first chunk by then: it would be lost.
+        self._read_offset.clear()
         self._thread.arrived = Counter(self._thread.fetched)
         self._thread.ends = {}
 
@@ -214,6 +253,10 @@ class ChunkConsumer(driver.Consumer):
     def lag(self, topic: str, partition: int) -> int | None:
         """Return how many offsets of a partition have not been read; None while that is unknown."""
         return self._thread.lag(TP(topic, partition))
+
+    def partition_counts(self) -> dict[str, int]:
+        """Return how many partitions each topic has (`ChunkThread.partition_counts`)."""
+        return self._thread.partition_counts()
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002 (Faust's signature)
         """Commit nothing: the ledger does. Faust only forgets what it had acked."""

@@ -16,8 +16,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
-from streams.core.activity import Rules
 from streams.core.row import CLICKS, DAY, NEVER, ORDERS
+from streams.core.rules import activity_only
 from streams.merge import Merge
 from streams.ops import job
 from streams.shard import Shard
@@ -31,7 +31,7 @@ from streams.worker.ledger import _append
 REPEATS = 5
 CHUNK = 10_000
 EVER = 1 << 62
-RULES = Rules(NEVER, 14 * DAY, NEVER)
+RULES = activity_only(NEVER, 14 * DAY, NEVER)
 
 
 class Clock:

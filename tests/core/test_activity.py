@@ -5,12 +5,13 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from streams.core.activity import CLASSES, NEXT, TABLE, TRIGGERS, Rules
+from streams.core.activity import CLASSES, NEXT, TABLE, TRIGGERS
 from streams.core.row import CAUSES, DAY, NEVER
+from streams.core.rules import activity_only
 from streams.wire.message import Cause
 from tests.core.life import T0, Life
 
-RULES = Rules(7 * DAY, 14 * DAY, 30 * DAY)
+RULES = activity_only(7 * DAY, 14 * DAY, 30 * DAY)
 
 
 def test_every_name_in_the_table_is_a_class_or_a_trigger():
@@ -84,7 +85,7 @@ def test_a_late_act_retracts_the_dormancy_that_it_disproves():
 
 
 def test_a_late_act_of_a_newcomer_retracts_and_counts_as_his_second_day():
-    life = Life(Rules(NEVER, 14 * DAY, NEVER))
+    life = Life(activity_only(NEVER, 14 * DAY, NEVER))
     life.act(T0)
     life.time(T0 + 15 * DAY)
     moves = life.act(T0 + 3 * DAY)
@@ -98,12 +99,13 @@ def test_a_late_act_amid_the_absence_of_a_churned_user_makes_him_returning():
     assert life.act(T0 + 20 * DAY) == [("churned", "returning", "correction", 5, T0 + 20 * DAY)]
 
 
-def test_an_act_older_than_the_newest_changes_counts_only():
+def test_an_act_older_than_the_newest_shows_that_he_came_earlier():
     life = Life(RULES)
     life.act(T0 + 5 * DAY)
-    assert life.act(T0) == []
+    assert life.act(T0) == [("new", "active", "event", 2, T0 + 5 * DAY)]
+    assert life.act(T0 + DAY) == []
     row = life.row
-    assert row["daily_clicks"].sum() == 2
+    assert row["daily_clicks"].sum() == 3
     assert (row["first_at"], row["last_at"]) == (T0, T0 + 5 * DAY)
 
 

@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.core.activity import Rules
 from streams.core.row import CLICKS, DAY, DAYS, NEVER, ORDERS, WEEKS
+from streams.core.rules import activity_only
 from tests.core.life import T0, Life
 
 WEEK = 7 * DAY
-OFF = Rules(NEVER, NEVER >> 1, NEVER)
+OFF = activity_only(NEVER, NEVER >> 1, NEVER)
 days = st.lists(st.integers(0, 400), min_size=1, max_size=60)
 
 

@@ -7,18 +7,25 @@ from redis.asyncio import Redis
 
 from streams.push.channels.inbox import Inbox
 from tests.end_to_end.history import BOTH, ORDERS
-from tests.end_to_end.scene import rows
+from tests.end_to_end.scene import ACTIVITY, rows
+
+
+def differences(found, due):
+    """Return what is missing of what is due, and what is there beyond it, each as a Counter."""
+    found, due = Counter(found), Counter(due)
+    return due - found, found - due
 
 
 def assert_same(what, found, due):
     """Both have the same members, each as often."""
-    found, due = Counter(found), Counter(due)
-    assert not (lost := due - found), f"{what}: {lost.total()} of {due.total()} are missing: {list(lost)[:5]}"
-    assert not (extra := found - due), f"{what}: {extra.total()} beyond {due.total()} are too many: {list(extra)[:5]}"
+    due = list(due)
+    lost, extra = differences(found, due)
+    assert not lost, f"{what}: {lost.total()} of {len(due)} are missing: {list(lost)[:5]}"
+    assert not extra, f"{what}: {extra.total()} beyond {len(due)} are too many: {list(extra)[:5]}"
 
 
 def assert_told_once(transitions, expected):
-    """Exactly the oracle's transitions, each once, each user's in one unbroken line."""
+    """Exactly the oracle's transitions of the activity class, each once; each user's of every dimension in line."""
     assert_same("transitions", rows(transitions), expected)
     assert_lives_whole(transitions)
 
@@ -35,25 +42,54 @@ def assert_told(transitions, expected):
 
 def assert_rows_exact(scene, events):
     """What the changelog holds of each user is what his events add up to: nothing is counted twice or left out."""
+    told = {envelope.id: envelope for envelope in scene.transitions()}.values()
+    assert_same("rows (user, orders, spend, transitions)", rows_found(scene), rows_due(events, told))
+
+
+def rows_due(events, transitions):
+    """Return (user, orders, spend, transitions) for each user of whom there are events."""
     orders, spend = Counter(), Counter()
     for event in events:
         if event.source == ORDERS and event.is_act:
             orders[event.user] += 1
             spend[event.user] += round(event.body["amount"] * 100)
-    steps = Counter(envelope.subject for envelope in {e.id: e for e in scene.transitions()}.values())
-    due = [(user, orders[user], spend[user], steps[user]) for user in {event.user for event in events}]
-    found = [(user, int(r["orders"]), int(r["spend"]), int(r["seq"])) for user, r in scene.users().items()]
-    assert_same("rows (user, orders, spend, transitions)", found, due)
+    steps = Counter(envelope.subject for envelope in transitions)
+    return [(user, orders[user], spend[user], steps[user]) for user in {event.user for event in events}]
+
+
+def rows_found(scene):
+    """Return the same of the users whom the changelog holds."""
+    return [(user, int(r["orders"]), int(r["spend"]), int(r["seq"])) for user, r in scene.users().items()]
 
 
 def assert_lives_whole(transitions):
-    """Each user's transitions count from 1 without gap, and each begins where the one before it ended."""
-    stage, seq = defaultdict(lambda: "none"), Counter()
+    """Each user's transitions are numbered without gap or double, and are one line in each dimension."""
+    assert not (broken := breaks(transitions)), f"{len(broken)} breaks: {broken[:5]}"
+
+
+def breaks(transitions):
+    """Say where the users' transitions, in the order of the topic, are not what they must be.
+
+    Of each user the numbers (`seq`) over all dimensions are 1, 2, 3 …; in each dimension they rise, and each
+    transition begins where the one before it ended.
+    """
+    numbers, last, found = defaultdict(list), {}, []
     for envelope in transitions:
         user, data = envelope.subject, envelope.data
-        assert data.seq == seq[user] + 1, f"{envelope.id}: seq {data.seq} after {seq[user]}"
-        assert data.from_ == stage[user], f"{envelope.id}: from {data.from_}, but he was {stage[user]}"
-        stage[user], seq[user] = data.to, data.seq
+        value, seq = last.get((user, data.dimension), ("none", 0))
+        if data.from_ != value or data.seq <= seq:
+            found.append(f"{envelope.id}: {data.dimension} from {data.from_} after {value} ({seq})")
+        last[user, data.dimension] = data.to, data.seq
+        numbers[user].append(data.seq)
+    for user, seqs in numbers.items():
+        if sorted(seqs) != list(range(1, len(seqs) + 1)):
+            found.append(f"{user}: numbered {sorted(seqs)}")
+    return found
+
+
+def dormancies(transitions):
+    """Return the transitions that ask for a push."""
+    return [e for e in transitions if e.data.dimension == ACTIVITY and e.data.to == "dormant"]
 
 
 def assert_pushed_once(scene, transitions, profiles, *, repeats=False):
@@ -61,18 +97,23 @@ def assert_pushed_once(scene, transitions, profiles, *, repeats=False):
 
     `repeats`: decisions and outcomes may stand in their topics more than once, if they say the same (at least once).
     """
-    due = {f"reactivation:{e.id}": (e.subject, profiles.get(e.subject)) for e in transitions if e.data.to == "dormant"}
+    due = decisions_due(transitions, profiles)
     decisions, outcomes = scene.decisions(), scene.outcomes()
     if repeats:
         decisions = list(dict.fromkeys(decisions))
         outcomes = list({(o.decision, o.channel): o for o in outcomes}.values())
-    decided = [(d.id, d.user, d.reason, d.channels) for d in decisions]
-    assert_same("decisions", decided, [(ident, user, *_decided(body)) for ident, (user, body) in due.items()])
+    assert_same("decisions", [(d.id, d.user, d.reason, d.channels) for d in decisions], due)
     sends = [d for d in decisions if d.action == "send"]
     assert sends, "nothing was sent, so nothing was shown"
     ended = [(o.decision, o.channel, o.outcome) for o in outcomes]
     assert_same("outcomes", ended, [(d.id, channel, "delivered") for d in sends for channel in d.channels])
     assert_arrived(scene, sends)
+
+
+def decisions_due(transitions, profiles):
+    """Return (id, user, reason, channels) of the one decision on each dormancy, as the user's profile demands."""
+    asked = [(f"reactivation:{e.id}", e.subject) for e in dormancies(transitions)]
+    return [(ident, user, *_decided(profiles.get(user))) for ident, user in asked]
 
 
 def assert_arrived(scene, sends):

@@ -12,8 +12,8 @@ import msgspec
 
 from streams.ops import topics
 from streams.ops.admin import connect
-from streams.settings import Push
-from streams.wire.changelog import decode_rows
+from streams.settings import Gate, Push
+from streams.wire.changelog import ASIDE, decode_rows
 from streams.wire.message import read_decision, read_outcome, read_transition
 from tests.end_to_end import history, topic
 from tests.end_to_end.history import Row
@@ -25,6 +25,8 @@ WAIT_SECONDS = 60
 STOP_SECONDS = 15
 POLL_SECONDS = 0.02
 DAY_SECONDS = 0.1
+ACTIVITY = "activity"
+"""The dimension that the oracle knows."""
 
 
 class Scene:
@@ -37,9 +39,11 @@ class Scene:
                 "partitions": PARTITIONS,
                 "clock": "event",
                 "lateness_seconds": 0,
+                "dimensions": ("activity",),
                 "session_seconds": SESSION_SECONDS,
                 "commit_seconds": 0.05,
                 "push": Push(webhook_url=receiver.url),
+                "gate": Gate(enabled=False),
             }
             | changes
         )
@@ -148,12 +152,17 @@ class Scene:
         return topic.read(self.settings.kafka, name, PARTITIONS, settled=settled)
 
     def told(self):
-        """How many transitions there are by now; a killed worker may have left some undecided."""
-        return len(self.records(self.settings.topics.lifecycle_transitions, settled=False))
+        """How many transitions of the activity class there are by now; a killed worker may have left some undecided."""
+        return len(rows(self._transitions(self.settings.topics.lifecycle_transitions, settled=False)))
 
     def transitions(self):
-        """All transitions, as envelopes, in the order of the topic."""
-        return [read_transition(r.value) for r in self.records(self.settings.topics.lifecycle_transitions)]
+        """All transitions of every dimension, as envelopes, in the order of their topics."""
+        names = self.settings.topics
+        told = [getattr(names, field) for field in names.__struct_fields__ if field.endswith("_transitions")]
+        return [envelope for name in told for envelope in self._transitions(name)]
+
+    def _transitions(self, name, **options):
+        return [read_transition(record.value) for record in self.records(name, **options)]
 
     def decisions(self):
         return [read_decision(r.value).data for r in self.records(self.settings.topics.push_decisions)]
@@ -166,18 +175,18 @@ class Scene:
 
     def users(self):
         """Each user's newest row in the changelog, by user."""
-        newest = {record.key.decode(): record.value for record in self.changelog()}
-        known = {user: value for user, value in newest.items() if value is not None}
-        found, _ = decode_rows(list(known.values()))
-        return dict(zip(known, found, strict=True))
+        newest = {record.key: record.value for record in self.changelog() if not record.key.startswith(ASIDE)}
+        known = {key.decode(): value for key, value in newest.items() if value is not None}
+        return dict(zip(known, decode_rows(list(known.values())).rows, strict=True))
 
     def dead_letters(self):
         return self.records(self.settings.topics.dead_letters)
 
 
 def rows(transitions):
-    """Transitions as the oracle tells them, sorted."""
-    return sorted(Row(e.subject, e.data.from_, e.data.to, e.data.at, e.data.seq, e.data.cause) for e in transitions)
+    """Transitions of the activity class as the oracle tells them, sorted."""
+    told = [(envelope.subject, envelope.data) for envelope in transitions if envelope.data.dimension == ACTIVITY]
+    return sorted(Row(user, data.from_, data.to, data.at, data.cause) for user, data in told)
 
 
 def expected(events, **options):

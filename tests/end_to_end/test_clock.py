@@ -7,7 +7,7 @@ import pytest
 
 from streams.settings import Activity
 from tests.end_to_end.history import CLICKS, RULES, click, generate, home, padded, profile, told
-from tests.end_to_end.law import assert_lives_whole, assert_same
+from tests.end_to_end.law import assert_lives_whole, assert_same, dormancies
 from tests.end_to_end.scene import PARTITIONS, rows
 from tests.oracle import DAY, Rules
 
@@ -93,7 +93,7 @@ def assert_history_is_marked(scene, transitions, started):
     edge = started - scene.settings.historic_hours * HOUR
     assert all(e.data.historic for e in transitions if e.data.at < edge)
     assert not any(e.data.historic for e in transitions if e.data.at > edge + HOUR)
-    marked = {f"reactivation:{e.id}": e.data.historic for e in transitions if e.data.to == "dormant"}
+    marked = {f"reactivation:{e.id}": e.data.historic for e in dormancies(transitions)}
     decisions = scene.decisions()
     assert {d.id: d.reason == "historic" for d in decisions} == marked
     assert {d.reason for d in decisions} >= {"historic", "sent"}

@@ -40,8 +40,10 @@ def test_the_erased_user_is_gone_everywhere_and_begins_anew(scene):
     scene.write([click(GONE, on(20)), click(OTHER, on(40))])
     scene.await_pushed()
     scene.stop(worker)
-    again = [row[2:] for row in rows(scene.transitions()) if row.user == GONE and row.at >= on(20)]
-    due = [("new", on(20), 1, "event"), ("active", on(27), 2, "time"), ("dormant", on(34), 3, "time")]
+    anew = [e for e in scene.transitions() if e.subject == GONE and e.data.at >= on(20)]
+    assert [e.data.seq for e in anew] == list(range(1, len(anew) + 1))
+    again = [row[2:] for row in rows(anew)]
+    due = [("new", on(20), "event"), ("active", on(27), "time"), ("dormant", on(34), "time")]
     assert_same("the second life", again, due)
     reasons = [d.reason for d in scene.decisions() if d.user == GONE]
     assert reasons == ["sent", "no_consent"]

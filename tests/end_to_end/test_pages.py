@@ -40,7 +40,7 @@ def test_the_metrics_are_the_figures_of_what_was_written(scene):
     found = worker.by("awaken_deliveries_total", "channel", "outcome")
     assert found == Counter((o.channel, o.outcome) for o in outcomes)
     last = {envelope.subject: envelope.data.to for envelope in transitions}
-    assert worker.by("awaken_users", "class") == Counter((name,) for name in last.values())
+    assert worker.by("awaken_users", "dimension", "value") == Counter(("activity", name) for name in last.values())
     written = worker.by("awaken_commit_records_total", "topic")
     for name, found in ((names.lifecycle_transitions, transitions), (names.push_decisions, decisions)):
         assert written[name,] == len(found)

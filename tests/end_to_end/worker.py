@@ -19,13 +19,13 @@ LOG_LINES = 60
 
 
 class Worker:
-    """`awaken worker` with these settings, on a web port of its own."""
+    """`awaken worker` with these settings, on a web port of its own; `command` and `more` (environment) may differ."""
 
-    def __init__(self, settings, name):
+    def __init__(self, settings, name, command=COMMAND, more=()):
         self.name = name
         self.settings = msgspec.structs.replace(settings, web_port=free_port())
         self.expected = True  # to be alive: nobody has ended it
-        self._child = Child(name, COMMAND, env=environment(self.settings))
+        self._child = Child(name, command, env=environment(self.settings) | dict(more))
 
     @property
     def pid(self):

@@ -1,10 +1,13 @@
 import asyncio
 
+import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from streams.demo.broker import binary
 from streams.ops import NotReady, admin, doctor, topics
 from streams.ops.child import Child, free_port
+from streams.wire.partitioner import home
 
 
 @pytest.fixture
@@ -68,6 +71,28 @@ def test_topics_that_do_not_fit_stop_the_worker(embedded, names):
     settings = names.settings(kafka=embedded.kafka, redis=embedded.redis, guarantee="at-least-once", partitions=3)
     with pytest.raises(NotReady, match="set AWAKEN_PARTITIONS=2"):
         doctor.require(settings)
+
+
+@pytest.mark.parametrize(("astray", "refused"), [(60, True), (5, False)])
+def test_a_topic_that_is_partitioned_otherwise_stops_the_worker_and_a_few_records_do_not(embedded, astray, refused):
+    topics.create(embedded)
+    keys = [f"u{number}".encode() for number in range(100)]
+    placed = [(key, home(key, 2) if number >= astray else 1 - home(key, 2)) for number, key in enumerate(keys)]
+    name = embedded.topics.orders
+
+    async def write():
+        async with AIOKafkaProducer(bootstrap_servers=embedded.kafka) as producer:
+            for key, partition in placed:
+                await producer.send_and_wait(name, b"{}", key, partition)
+
+    asyncio.run(write())
+    if not refused:
+        doctor.require(embedded)
+        return
+    with pytest.raises(NotReady, match=r"stand in another partition(.|\n)*partitioner=murmur2_random") as refusal:
+        doctor.require(embedded)
+    assert name in refusal.value.detail
+    doctor.require(msgspec.structs.replace(embedded, partitioner="any"))
 
 
 def test_a_kafka_that_is_not_there(embedded, names):

@@ -50,7 +50,8 @@ def follow(mend, settings):
 def test_the_plan_names_every_topic_once_with_one_number_of_partitions(names):
     settings = names.settings(partitions=5)
     specs = topics.plan(settings)
-    assert {spec.partitions for spec in specs} == {5}
+    assert {spec.partitions for spec in specs if spec.name != settings.topics.control} == {5}
+    assert {spec.partitions for spec in specs if spec.name == settings.topics.control} == {1}
     planned = [spec.name for spec in specs]
     declared = [getattr(settings.topics, field) for field in settings.topics.__struct_fields__]
     assert sorted(planned) == sorted([*declared, f"{settings.group}-users-changelog"])
@@ -64,7 +65,8 @@ def test_no_topic_loses_past_records_when_history_is_played(names):
 def test_live_inputs_follow_the_brokers_retention(names):
     settings = names.settings(clock="wall")
     configs = {spec.name: spec.config for spec in topics.plan(settings)}
-    assert configs[settings.topics.clicks] == configs[settings.topics.orders] == {}
+    for name in (settings.topics.clicks, settings.topics.orders, settings.topics.push_feedback):
+        assert configs[name] == {}
 
 
 def test_what_is_missing_is_created_once(settings):
@@ -76,7 +78,10 @@ def test_what_is_missing_is_created_once(settings):
     assert settings.topics.clicks not in topics.create(settings)
     assert topics.create(settings) == []
     assert topics.check(settings) == []
-    assert {partitions(settings)[spec.name] for spec in topics.plan(settings)} == {3}
+    found = partitions(settings)
+    assert {spec.name: found[spec.name] for spec in topics.plan(settings)} == {
+        spec.name: 1 if spec.name == settings.topics.control else 3 for spec in topics.plan(settings)
+    }
 
 
 def test_workers_that_start_together_create_each_topic_once(settings):
@@ -100,8 +105,19 @@ def test_another_number_of_partitions_is_told_and_mended(settings):
 def test_where_all_have_another_number_the_setting_is_what_is_wrong(settings, names):
     topics.create(settings)
     (problem,) = topics.check(names.settings(kafka=settings.kafka, partitions=4))
-    assert len(problem.topics) == len(topics.plan(settings))
+    assert len(problem.topics) == len(topics.plan(settings)) - 1  # control has one, whatever is set
     assert problem.mend.startswith("set AWAKEN_PARTITIONS=3; or,")
+
+
+def test_control_of_more_than_one_partition_is_told_and_mended(settings):
+    make(settings, settings.topics.control, 3, cleanup_policy="compact")
+    topics.create(settings)
+    (problem,) = topics.check(settings)
+    assert problem.topics == (settings.topics.control,)
+    assert "of 3 partitions, but must have 1" in problem.detail
+    follow(problem.mend, settings)
+    assert topics.check(settings) == []
+    assert partitions(settings)[settings.topics.control] == 1
 
 
 @pytest.mark.parametrize(
@@ -111,6 +127,8 @@ def test_where_all_have_another_number_the_setting_is_what_is_wrong(settings, na
         ("profiles", "wall", "deletes records by age"),
         ("clicks", "event", "deletes records by age"),
         ("lifecycle_transitions", "wall", "deletes records by their own timestamps"),
+        ("value_transitions", "wall", "deletes records by their own timestamps"),
+        ("growth_transitions", "wall", "deletes records by their own timestamps"),
     ],
 )
 def test_a_topic_that_would_lose_records_is_told_and_mended(real, names, topic, clock, said):

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
-from streams.core.activity import Rules
 from streams.core.row import CLICKS, NEVER, ORDERS
+from streams.core.rules import activity_only
 from streams.settings import DAY
 from streams.shard import Shard
 from streams.wire.decode import decode
@@ -25,7 +25,7 @@ def instant(date, time):
 
 def thresholds(text):
     days = {name: float(count) for name, count in (part.split()[:2] for part in text.split(","))}
-    return Rules(*(round(days[name] * DAY) if days[name] else NEVER for name in ("new", "dormant", "churned")))
+    return activity_only(*(round(days[name] * DAY) if days[name] else NEVER for name in ("new", "dormant", "churned")))
 
 
 def read(story):

@@ -5,51 +5,61 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streams.core.activity import Rules
-from streams.core.row import DAY, LAYOUT, ROW
+from streams.core.row import DAY, LAYOUT, ORDER, ROW
+from streams.core.rules import activity_only
+from streams.portrait import portrait
 from streams.shard import Shard
 from streams.wire.changelog import UnknownLayout, decode_rows, encode_rows
 
-
-def some_rows(n):
-    rng = np.random.default_rng(1)
-    return np.frombuffer(rng.bytes(n * ROW.itemsize), ROW)
+NONE = np.empty(0, ORDER)
 
 
-def test_rows_and_profiles_come_back_as_they_were():
-    rows, profiles = some_rows(5), [None, b"{}", None, b'{"a":1}', None]
-    found, kept = decode_rows(encode_rows(rows, profiles))
-    assert found.tobytes() == rows.tobytes()
-    assert kept == [(1, b"{}"), (3, b'{"a":1}')]
+def some(dtype, n, seed=1):
+    return np.frombuffer(np.random.default_rng(seed).bytes(n * dtype.itemsize), dtype)
+
+
+def encode(n):
+    return encode_rows(some(ROW, n), np.zeros(n, np.int32), NONE, [None] * n)
+
+
+def test_rows_orders_and_profiles_come_back_as_they_were():
+    rows, counts, profiles = some(ROW, 5), np.array([0, 2, 0, 255, 1]), [None, b"{}", None, b'{"a":1}', None]
+    orders = some(ORDER, 258)
+    found = decode_rows(encode_rows(rows, counts, orders, profiles))
+    assert found.rows.tobytes() == rows.tobytes()
+    assert found.counts.tolist() == counts.tolist()
+    assert found.orders.tobytes() == orders.tobytes()
+    assert found.profiles == [(1, b"{}"), (3, b'{"a":1}')]
 
 
 def test_values_own_their_bytes():
-    values = encode_rows(some_rows(2), [None, None])
-    assert all(type(v) is bytes and len(v) == ROW.itemsize + 4 for v in values)
+    assert all(type(v) is bytes and len(v) == ROW.itemsize + 4 for v in encode(2))
 
 
 @pytest.mark.parametrize("value", [b"", b"AW", b"AW\x63\x00" + bytes(ROW.itemsize), b'{"json": true}'])
 def test_a_value_of_another_version_is_refused(value):
     with pytest.raises(UnknownLayout, match="this version reads"):
-        decode_rows([*encode_rows(some_rows(1), [None]), value])
+        decode_rows([*encode(1), value])
+
+
+def test_a_value_that_was_cut_is_refused():
+    with pytest.raises(UnknownLayout, match="too short"):
+        decode_rows([encode(1)[0][:-1]])
 
 
 @pytest.mark.parametrize("layout", range(1, LAYOUT + 1))
 def test_a_row_of_every_released_layout_is_still_read(layout):
     """layouts/N.hex is a value as version N wrote it: a user new on 2023-11-15, active on the 16th, one order."""
     value = bytes.fromhex((Path(__file__).parent / "layouts" / f"{layout}.hex").read_text())
-    rows, profiles = decode_rows([value])
-    shard = Shard(Rules(7 * DAY, 14 * DAY, 30 * DAY))
-    shard.restore([b"u1"], rows, profiles)
+    shard = Shard(activity_only(7 * DAY, 14 * DAY, 30 * DAY))
+    shard.restore([b"u1"], [value])
     shard.settle()
-    assert shard.describe(b"u1") == {
-        "activity": "active",
-        "since": 1_700_092_800_000,
-        "first_at": 1_700_006_400_000,
-        "last_at": 1_700_092_800_000,
-        "next_deadline": 1_700_092_800_000 + 14 * DAY,
-        "transitions": 2,
-        "orders": 1,
-        "spend": 1234,
-    }
+    known = portrait(shard, b"u1")
+    assert known["values"]["activity"] == {"value": "active", "since": "2023-11-16", "since_at": 1_700_092_800_000}
+    assert (known["first_at"], known["last_at"]) == (1_700_006_400_000, 1_700_092_800_000)
+    assert known["next_deadline"] == 1_700_092_800_000 + 14 * DAY
+    assert known["transitions"] == 2
+    assert (known["orders"]["count"], known["orders"]["spend"]) == (1, 1234)
+    assert sum(known["windows"]["orders_by_week"]) == 1
+    assert known["habits"]["active_days_of_28"] == 2
     assert shard.profile(b"u1") == b'{"user":"u1","at":1}'

@@ -5,12 +5,14 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
-from streams.core.row import CLICKS, ORDERS, PROFILES
-from streams.wire.decode import decode
+from streams.core.row import CLICK_KINDS, CLICKS, FEEDBACK, ORDERS, PROFILES
+from streams.dictionary import Dictionary
+from streams.wire.decode import Names, decode
 
 AT = 1_700_000_000_000
 LATEST = AT + 3_600_000
 CLICK = {"user": "u1", "at": AT, "kind": "view"}
+HEARD = {"user": "u1", "at": AT, "decision": "d1", "kind": "opened"}
 ORDER = {"user": "u1", "at": AT, "order": "o1", "amount": 12.34}
 
 
@@ -34,8 +36,29 @@ def test_clicks_become_columns():
 
 def test_amounts_are_minor_units_and_only_a_paid_order_is_an_act():
     found = read(ORDERS, record(0, ORDER), record(1, ORDER | {"status": "refunded"}))
-    assert found.events["amount"].tolist() == [1234, 0]
+    assert found.events["amount"].tolist() == [1234, 1234]
+    assert found.events["kind"].tolist() == [0, 1]
     assert found.events["act"].tolist() == [1, 0]
+
+
+def test_names_become_codes_and_orders_are_told_apart_by_their_ids():
+    names = Names(Dictionary(), Dictionary(), {None: 0, "rider": 2})
+    clicks = [
+        record(0, CLICK | {"category": "shoes", "source": "ads", "side": "rider", "kind": "search"}),
+        record(1, CLICK | {"category": "shoes", "kind": "redeem", "points": 50}),
+    ]
+    found = decode(CLICKS, clicks, LATEST, 2, names).events
+    assert found["category"].tolist() == [1, 1]
+    assert found["origin"].tolist() == [1, 0]
+    assert found["side"].tolist() == [2, 0]
+    assert found["amount"].tolist() == [0, 50]
+    assert [CLICK_KINDS[k] for k in found["kind"]] == ["search", "redeem"]
+    orders = [
+        record(k, ORDER | {"order": o, "coupon": c}) for k, (o, c) in enumerate([("a", None), ("b", "x"), ("a", "x")])
+    ]
+    found = decode(ORDERS, orders, LATEST, 2, names).events
+    assert found["coupon"].tolist() == [0, 1, 1]
+    assert found["hash"][0] == found["hash"][2] != found["hash"][1]
 
 
 def test_times_may_be_text_with_a_zone():
@@ -73,10 +96,12 @@ def test_fields_that_we_do_not_know_are_no_error():
         ("empty-key", CLICKS, CLICK, b""),
         ("empty-key", CLICKS, CLICK, None),
         ("empty-key", PROFILES, None, None),
+        ("reserved-key", CLICKS, CLICK | {"user": "\0u1"}, b"\0u1"),
+        ("bad-value", FEEDBACK, {"user": "u1", "at": AT, "decision": "d", "kind": "heard"}, b"u1"),
     ],
 )
 def test_a_bad_record_is_set_aside_whole_and_its_neighbours_go_on(reason, source, value, key):
-    good = ORDER if source == ORDERS else CLICK
+    good = {ORDERS: ORDER, FEEDBACK: HEARD}.get(source, CLICK)
     bad = record(1, value, key)
     found = read(source, record(0, good), bad, record(2, good))
     assert [(b.record, b.reason) for b in found.bad] == [(bad, reason)]

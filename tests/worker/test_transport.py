@@ -1,6 +1,8 @@
 """When a partition counts as read to its end, and record batches taken whole."""
 
+import asyncio
 from collections import Counter
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +13,7 @@ from faust.types import TP
 
 from streams.worker.batch import PartitionRecords, records, whole
 from streams.worker.chunk import Chunk
-from streams.worker.transport import ChunkConsumer, ChunkThread, End
+from streams.worker.transport import MOST_UNDER_WAY, ChunkConsumer, ChunkThread, End
 
 CLICKS = TP("clicks", 0)
 
@@ -45,14 +47,99 @@ def test_of_a_partition_that_was_never_fetched_nothing_is_known():
 def test_after_a_rebalance_nothing_is_under_way_and_no_end_is_known():
     reading = thread()
     reading.fetched[CLICKS] = 3
-    consumer = SimpleNamespace(_thread=reading)
+    consumer = SimpleNamespace(_thread=reading, _read_offset={CLICKS: 5})
     ChunkConsumer.restart_reading(consumer)
+    assert not consumer._read_offset, "Faust would drop what it is to see again"
     assert reading.read_to_end(CLICKS) is None
     reading.ends = {CLICKS: End(5, 5, 1)}
     assert reading.read_to_end(CLICKS) == 1
     reading.fetched[CLICKS] += 1
     ChunkConsumer.arrived(consumer, Chunk("clicks", 0, [], 6))
     assert reading.read_to_end(CLICKS) == 1
+
+
+def test_a_partition_with_enough_under_way_is_not_asked_for_more():
+    orders, asked = TP("orders", 0), []
+
+    class Fetcher:
+        _closed = False
+        _subscriptions = SimpleNamespace(fetch_context=nullcontext)
+
+        async def fetched_records(self, partitions, **options):
+            asked.append((partitions, options["timeout"]))
+            return {}
+
+    reading = thread()
+    reading.consumer = SimpleNamespace(flow_active=True)
+    reading._sought, reading._sought_at = None, 0
+    consumer = SimpleNamespace(
+        _fetcher=Fetcher(), _closed=False, _subscription=SimpleNamespace(subscription=None), assignment=set
+    )
+
+    def fetch():
+        return asyncio.run(reading._fetch_records(consumer, {CLICKS, orders}, timeout=5.0))
+
+    assert fetch() == {}
+    assert asked.pop() == ({CLICKS, orders}, 5.0)
+    reading.fetched[CLICKS] = MOST_UNDER_WAY
+    fetch()
+    [(partitions, timeout)] = asked
+    assert partitions == {orders}
+    assert timeout < 1, "clicks would wait as long as orders have nothing"
+    reading.fetched[orders] = MOST_UNDER_WAY
+    asked.clear()
+    assert fetch() == {}
+    assert not asked, "asked for no partition, aiokafka hands over all"
+    reading.arrived[CLICKS] = 1
+    fetch()
+    assert asked[0][0] == {CLICKS}
+
+
+def test_nothing_is_sought_before_each_partition_is_taken_over():
+    reading, sought, assignment = thread(), [], object()
+    topics = SimpleNamespace(clicks="clicks", orders="orders")
+    reading.app = SimpleNamespace(settings=SimpleNamespace(topics=topics), partitions={})
+    reading._sought = None
+
+    async def fetch_committed_offsets(tps):
+        return {tp: SimpleNamespace(offset=7) for tp in tps}
+
+    consumer = SimpleNamespace(
+        assignment=lambda: {CLICKS},
+        seek=lambda *to: sought.append(to),
+        _coordinator=SimpleNamespace(fetch_committed_offsets=fetch_committed_offsets),
+        _subscription=SimpleNamespace(subscription=SimpleNamespace(assignment=assignment)),
+    )
+    reading._ensure_consumer = lambda: consumer
+    assert asyncio.run(reading._seek_to_committed()) == {}
+    assert reading._sought is None
+    assert not sought
+    reading.app.partitions[0] = "taken over"
+    assert asyncio.run(reading._seek_to_committed()) == {CLICKS: 7}
+    assert reading._sought is assignment
+    assert sought == [(CLICKS, 7)]
+
+
+@pytest.mark.parametrize("is_current", [True, False])
+def test_what_comes_while_the_flow_is_stopped_is_kept_for_the_assignment_of_which_it_is(is_current):
+    consumer = SimpleNamespace(
+        flow_active=False, should_stop=False, can_resume_flow="the flow may go on",
+        _thread=SimpleNamespace(is_current=lambda: is_current), _to_message=lambda _, found: found,
+    )  # fmt: skip
+
+    async def wait_next_records(_timeout):
+        return {CLICKS: ["a chunk"]}, None
+
+    async def wait(event):
+        assert event == "the flow may go on"
+        consumer.flow_active = True
+
+    consumer._wait_next_records, consumer.wait = wait_next_records, wait
+
+    async def play():
+        return [one async for one in ChunkConsumer.getmany(consumer, 1.0)]
+
+    assert asyncio.run(play()) == ([(CLICKS, ["a chunk"])] if is_current else [])
 
 
 def fetched(first_offset, key_deserializer, *batches):

@@ -1,0 +1,86 @@
+"""The answer: a user's row, and of each dimension the transition that made it what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streams.ops import NotReady
+from streams.ops.page import workers
+from streams.ops.why.ask import ask
+from streams.ops.why.replay import replay
+from streams.ops.why.told import find
+from streams.portrait import day
+from streams.settings import Settings
+from streams.wire.message import Transition
+
+DAY_MS = 86_400_000
+
+
+class Answer(NamedTuple):
+    """What is known of a user.
+
+    Attributes:
+        told: his row, as `worker.pages` tells it.
+        reasons: dimension → the transition by which its value was entered, as far as it could be found.
+        history: every transition of his, in order; only of a replay.
+        notes: what is to be known about all this.
+    """
+
+    told: dict[str, Any]
+    reasons: dict[str, Transition]
+    history: Sequence[Transition]
+    notes: Sequence[str]
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON's types."""
+        why, history = msgspec.to_builtins(self.reasons), msgspec.to_builtins(self.history)
+        return self.told | {"why": why, "history": history, "notes": list(self.notes)}
+
+
+def from_worker(settings: Settings, user: str, urls: Sequence[str]) -> Answer:
+    """Return what the worker that holds the user tells, and for what reasons, as far as Kafka lets them be read.
+
+    Raises:
+        NotReady: nothing is known of him, or no worker that was asked holds his partition.
+    """
+    told = ask(workers(settings, urls), user)
+    try:
+        return Answer(told, reasons(told, life(find(settings, told), told["transitions"])), (), ())
+    except NotReady as error:
+        return Answer(told, {}, (), (f"the reasons are not known: {error.detail}",))
+
+
+def from_topics(settings: Settings, user: str) -> Answer:
+    """Return what a replay of the topics tells.
+
+    Raises:
+        NotReady: Kafka or a topic is not there, or nothing is known of him.
+    """
+    found = replay(settings, user)
+    history = life(found.transitions, found.told["transitions"])
+    return Answer(found.told, reasons(found.told, history), history, found.notes)
+
+
+def life(transitions: Iterable[Transition], count: int) -> list[Transition]:
+    """Return a user's newest `count` transitions, each once, in order.
+
+    One who was erased and came back is counted from 1 again: of two with the same number, the later one is his.
+    """
+    found: dict[int, Transition] = {}
+    for transition in transitions:
+        if transition.seq <= count and (transition.seq not in found or transition.at >= found[transition.seq].at):
+            found[transition.seq] = transition
+    return [found[seq] for seq in sorted(found)]
+
+
+def reasons(told: dict[str, Any], history: Iterable[Transition]) -> dict[str, Transition]:
+    """Return of each dimension the newest transition, if it is the one by which its present value was entered."""
+    newest = {transition.dimension: transition for transition in history}
+    return {
+        name: newest[name]
+        for name, held in told["values"].items()
+        if name in newest and newest[name].to == held["value"] and day(newest[name].at // DAY_MS) == held["since"]
+    }

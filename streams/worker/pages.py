@@ -1,0 +1,164 @@
+"""The worker's pages about its users: /users/{id}, /growth, /population.
+
+They tell of the partitions that this worker holds, and say which these are, so that who asks several workers can add
+up what they say and see what is missing. Contacts are told as the channels on which there is an address, never the
+address. The two families of activity stand under their own names: `period-based` counts who came in a period,
+`threshold-based` who is in which class now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import unquote
+
+import numpy as np
+import orjson
+from aiohttp import web
+
+from streams.core import period
+from streams.core.row import DAY
+from streams.forecast import forecast
+from streams.portrait import portrait
+from streams.settings import Settings
+from streams.wire.partitioner import home
+from streams.worker.app import Awaken
+from streams.worker.census import population
+from streams.worker.control import View, trusted
+from streams.worker.health import unready
+from streams.worker.partition import Partition
+
+USERS = "/users/"
+EVERYTHING = r"{user:[\s\S]*}"
+"""A user's id may hold a slash, a line feed or whatever else, percent-encoded."""
+PERIODS, CLASSES = "period-based", "threshold-based"
+MOST_PERIODS = period.SIZE - 1
+DEFAULT_GRAIN, DEFAULT_COUNT = "week", 12
+
+
+class Known(Protocol):
+    """What must be known of `control`."""
+
+    view: View
+
+
+class Held(Protocol):
+    """What must be known of a worker to tell of its users."""
+
+    settings: Settings
+    working: bool
+    waiting_since: float
+    control: Known
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether it is ending."""
+
+    @property
+    def partitions(self) -> Mapping[int, Partition]:
+        """What it holds."""
+
+
+class Answer(NamedTuple):
+    """What a page says: an HTTP status, and JSON."""
+
+    status: int
+    body: dict[str, Any]
+
+
+def add(app: Awaken) -> None:
+    """Add the pages to Faust's web server."""
+
+    @app.page(USERS + EVERYTHING)
+    async def user_page(_self: Any, request: Any, **_: str) -> web.Response:
+        # From the raw path: what the router hands over is decoded but in part.
+        return _respond(app, lambda: user(app, unquote(request.rel_url.raw_path.removeprefix(USERS))))
+
+    @app.page("/growth")
+    async def growth_page(_self: Any, request: Any) -> web.Response:
+        return _respond(app, lambda: growth(app, request.rel_url.query))
+
+    @app.page("/population")
+    async def population_page(_self: Any, _request: Any) -> web.Response:
+        return _respond(app, lambda: Answer(200, _held(app) | _classes(app)))
+
+
+def user(app: Held, who: str) -> Answer:
+    """Tell all that is known of a user; 404 says where he belongs, and whether that is held here."""
+    settings = app.settings
+    number = home(who.encode(), settings.partitions) if settings.partitioner == "murmur2" else None
+    place = {"user": who, "partition": number}
+    held = [p for p in app.partitions.values() if number in (None, p.number)]
+    if not held:
+        return Answer(404, place | {"held": False, "error": f"partition {number} is not held here"} | _held(app))
+    _, stops = trusted(settings, app.control.view)
+    for partition in held:
+        if told := tell(partition, who, stops):
+            return Answer(200, told)
+    # With producers that place keys in their own way the user may as well stand in a partition of another worker.
+    whole = number is not None or len(app.partitions) == settings.partitions
+    return Answer(404, place | {"held": whole, "error": "nothing is known of this user"} | _held(app))
+
+
+def tell(partition: Partition, who: str, stops: np.ndarray) -> dict[str, Any] | None:
+    """Return a user's portrait, what comes next, and as of when that is; None where nothing is known of him."""
+    shard, key, now = partition.shard, who.encode(), partition.time_now()
+    told = portrait(shard, key)
+    if told is None:
+        return None
+    when = {"partition": partition.number, "now": now, "decided_through": shard.watermark}
+    return told | {"next": forecast(shard, key, now, stops)} | when
+
+
+def growth(app: Held, query: Mapping[str, str]) -> Answer:
+    """Tell the growth accounting of the partitions held here, and beside it who is in which class now."""
+    try:
+        grain, count, until = _asked(query)
+    except ValueError as error:
+        return Answer(400, {"error": str(error)})
+    partitions = list(app.partitions.values())
+    newest = until or max((p.time_now() // DAY for p in partitions), default=0)
+    place = period.GRAINS.index(grain)
+    merged = period.merge([p.shard.periods for p in partitions])
+    accounts = period.table(merged, place, period.number(place, newest), count) if newest else []
+    told = {"family": PERIODS, "grain": grain, "periods": accounts}
+    return Answer(200, told | _held(app) | {"population": _classes(app, "activity")})
+
+
+def _asked(query: Mapping[str, str]) -> tuple[str, int, int]:
+    """Return grain, count and the day of the newest period (0: the present one's) that were asked for.
+
+    Raises:
+        ValueError: that cannot be asked for.
+    """
+    grain, count = query.get("grain", DEFAULT_GRAIN), query.get("count", str(DEFAULT_COUNT))
+    if grain not in period.GRAINS:
+        raise ValueError(f"grain={grain}: must be one of {', '.join(period.GRAINS)}")
+    if not (count.isascii() and count.isdigit() and 1 <= int(count) <= MOST_PERIODS):
+        raise ValueError(f"count={count}: must be a whole number from 1 to {MOST_PERIODS}")
+    try:
+        until = (date.fromisoformat(query["until"]) - date(1970, 1, 1)).days if "until" in query else 0
+    except ValueError:
+        until = -1
+    if until < 0:
+        raise ValueError(f"until={query['until']}: must be a date, such as 2026-11-22")
+    return grain, int(count), until
+
+
+def _held(app: Held) -> dict[str, Any]:
+    """Return which partitions are told of, out of how many."""
+    return {"partitions": sorted(app.partitions), "of": app.settings.partitions}
+
+
+def _classes(app: Held, only: str | None = None) -> dict[str, Any]:
+    """Return the users by value of every dimension, or of one."""
+    users = population([p.shard for p in app.partitions.values()])
+    return {"family": CLASSES, "users": users if only is None else {only: users.get(only, {})}}
+
+
+def _respond(app: Held, answer: Callable[[], Answer]) -> web.Response:
+    """Answer once the users are read back, and not while somebody else may hold them."""
+    problems = unready(app)
+    status, body = (503, {"error": "; ".join(problems)}) if problems else answer()
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
