@@ -8,20 +8,33 @@ The way of the data, and the order in which to read:
     worker/transport.py     fetch: a message is everything that one fetch brought of one partition
     wire/event.py           what comes in, as it is declared
     wire/decode.py          decode: bytes → columns; the bad set aside with a reason
-    wire/partitioner.py     settle: what stands in a partition that is not its key's is bad
+    wire/partitioner.py     where a user's records belong
     merge.py                merge: a partition's topics in order of event time
-    shard.py                intern: user → row; one partition's users, which worker, replay and benchmark drive
-    core/row.py             the row, the event, the move: three layouts
-    core/activity.py        the transition table of new, active, dormant, churned, returning
+    index.py                intern: user key → row
+    dictionary.py           … and names of categories and sources → codes
+    shard.py                one partition's users, which worker, replay and benchmark drive
+    core/row.py             the row, the order, the event, the move: four layouts
+    core/dimension.py       everything that a user can be, each dimension declared once
+    core/rules.py           the thresholds as the compiled fold reads them
+    core/fold.py            fold and advance: (row, event or time, rules) → row', moves
+    core/window.py          rings of days and weeks, sets of active days, inside the row
+    core/order.py           a user's orders, each to be found again by its id
+    core/activity.py        new, active, dormant, churned, returning: the transition table
+    core/value.py           customer class, RFM, bands, coupons
+    core/engagement.py      lifecycle stage, rung, attention
     core/growth.py          check-ins, points, levels, membership, early access
     core/social.py          influence, content, mood, and the fatigue that pushes leave
-    core/fold.py            fold and advance: (row, event or time, rules) → row', moves
-    core/window.py          rings of days and weeks inside the row
+    core/habit.py           own gaps, hours, interests, first-touch source
+    core/own.py             dimensions of the settings' own
+    core/period.py          growth accounting by days, weeks and months
     core/sketch.py          how a population's R, F and M are spread: mergeable, for cuts by mean and median
+    core/move.py            how a move is written
+    core/hash.py            the hash of keys and order ids
     wire/transition.py      moves → transitions
     wire/message.py         what goes out, as it is declared
+    wire/changelog.py       rows, orders and profiles ⇄ bytes
+    wire/layout.py          rows as earlier versions wrote them
     wire/schema.py          both as JSON Schema and AsyncAPI
-    wire/changelog.py       rows ⇄ bytes
     health.py               the health gate: how far the input vouches for absence
     usual.py                what is usual of a topic, by hour of the week
     worker/partition.py     what a worker holds for one partition: receive, pump, commit
@@ -31,6 +44,8 @@ The way of the data, and the order in which to read:
     wire/control.py         what every worker must know alike, as it is declared
     worker/control.py       the log of control as a worker knows it
     worker/watch.py         the one who looks at the input, and writes what the gate says
+    worker/freeze.py        cuts of the population, frozen as rules
+    worker/census.py        users by value and source, told every second
     worker/garbage.py       Python's garbage collector, at our own times
     worker/health.py        its pages: is it alive, is it ready
     worker/pages.py         its pages about users: one of them, growth, population
@@ -51,13 +66,15 @@ Beside the way:
     refusal.py              … and what of them does not go together
     rule.py                 one kind's thresholds → his RULE
     rulebook.py             settings → rules, as the fold reads them and as the log keeps them
+    portrait.py             all that a shard knows of one user, by name
+    forecast.py             what will become of him by time alone
     metrics.py              every metric, declared once
     cli.py                  the command `awaken`
     core/                   pure and compiled: no clock, no I/O, no framework
     wire/                   bytes ⇄ values
     worker/                 the only room that knows Faust
     push/                   from a transition to a delivered push
-    ops/                    topics, doctor, bench, a real Kafka to develop with
+    ops/                    topics, doctor, bench, why, growth, a real Kafka to develop with
     demo/                   real orders, embedded servers, the live view
 
 Dependencies point inwards: cli > demo > ops > worker > push > shard, merge, health > wire > core.

@@ -28,6 +28,8 @@ from streams.threshold import Bounds, Own
 NONE = "none"
 BANDED = tuple(d.name for d in DIMENSIONS if d.bands)
 DIGITS = 8
+ASIDE = ("places", "cuts", "cuts_at")
+"""What stands in a document besides the settings: places that were given, cuts of a population and their time."""
 Cuts = Mapping[str, Mapping[str, float]]
 """By kind of user: `recency_days`, `frequency` (orders), `monetary` (minor units)."""
 
@@ -63,14 +65,14 @@ def of_document(document: Mapping[str, Any], number: int) -> Rulebook:
         SettingsError: it was not written by `document`.
     """
     places = document["places"]
-    settings = judged(_ascending({k: v for k, v in document.items() if k != "places"}), "rules")
+    settings = judged(_ascending({k: v for k, v in document.items() if k not in ASIDE}), "rules")
     kinds = {kind: thresholds(settings, kind) for kind in (EVERYBODY, *places["kinds"])}
     general = kinds[EVERYBODY]
     table = np.zeros(len(kinds), RULE)
     for place, found in enumerate(kinds.values()):
         fill(table, place, found, places["own"], 10**settings.minor_units)
     own = [general.own.get(name) for name in places["own"]]
-    return Rulebook(
+    book = Rulebook(
         f"rules-{_digest(settings)}",
         number,
         table,
@@ -81,6 +83,7 @@ def of_document(document: Mapping[str, Any], number: int) -> Rulebook:
         (*(d.figures for d in DIMENSIONS), *map(_own_figures, own)),
         tuple(_attributes(own)),
     )
+    return with_cuts(book, document["cuts"]) if "cuts" in document else book
 
 
 def with_cuts(rulebook: Rulebook, cuts: Cuts, number: int = 0) -> Rulebook:

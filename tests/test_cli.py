@@ -22,7 +22,7 @@ def awaken(*words, **environ):
 
 def test_help_names_every_command():
     said = awaken("--help").stdout
-    for command in ("demo", "worker", "topics", "doctor", "settings", "schema", "bench", "outage"):
+    for command in ("demo", "worker", "topics", "doctor", "settings", "schema", "bench", "outage", "why", "growth"):
         assert command in said
 
 
@@ -63,3 +63,19 @@ def test_a_web_port_that_cannot_be_is_refused():
     assert ended.returncode == 2
     assert "--web-port = 70000" in ended.stderr
     assert "65535" in ended.stderr
+
+
+@pytest.mark.parametrize("words", [("why", "u1"), ("growth",)])
+def test_a_worker_that_is_away_is_named_with_the_command_that_starts_one(words):
+    ended = awaken(*words, "--url", "http://127.0.0.1:1")
+    assert ended.returncode == 2
+    assert "no worker answers at http://127.0.0.1:1" in ended.stderr
+    assert "awaken worker" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_replay_without_kafka_names_it():
+    ended = awaken("why", "u1", "--topics", AWAKEN_KAFKA="127.0.0.1:1")
+    assert ended.returncode == 2
+    assert "nothing listens at 127.0.0.1:1" in ended.stderr
+    assert "Traceback" not in ended.stderr

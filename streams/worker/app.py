@@ -26,6 +26,7 @@ from streams.settings import Settings
 from streams.shard import Shard
 from streams.worker import garbage
 from streams.worker.control import LET_GO_SECONDS, Control, trusted
+from streams.worker.freeze import refreeze_ms, sketch_regularly
 from streams.worker.ledger import Fenced, Ledger, PlainLedger, TransactionalLedger
 from streams.worker.partition import Forget, Partition, nobody, rules_of
 from streams.worker.recovery import recover
@@ -57,6 +58,7 @@ class Awaken(faust.App):
         self.control = Control(settings, self._note_progress)
         self.control.on_change.append(self._trust)
         self._watch: asyncio.Task[None] | None = None
+        self._sketching: asyncio.Task[None] | None = None
         self._started_at = time.time_ns() // 1_000_000
         self._warm: dict[int, tuple[Shard, int]] = {}
         self._committers: dict[int, asyncio.Task[None]] = {}
@@ -111,9 +113,11 @@ class Awaken(faust.App):
         try:
             await super().on_stop()
         finally:
-            if self._watch is not None:
-                self._watch.cancel()
-                await asyncio.wait([self._watch], timeout=LET_GO_SECONDS)
+            tasks = [task for task in (self._watch, self._sketching) if task is not None]
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks, timeout=LET_GO_SECONDS)
             await self.control.close()
 
     def _trust(self) -> None:
@@ -133,6 +137,8 @@ class Awaken(faust.App):
                 self.settings, self.control, lambda: self.partitions.get(0) is held, held.time_now, self._started_at
             )
             self._watch = asyncio.create_task(watch.run())
+        if self._sketching is None and refreeze_ms(self.settings):
+            self._sketching = asyncio.create_task(sketch_regularly(self.settings, self.control, self.partitions))
 
     def _on_rebalance_when_stopped(self) -> None:
         """Do nothing, as we are ending: Faust would close the consumer from a loop that is not its own, and hang."""

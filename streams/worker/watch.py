@@ -30,6 +30,7 @@ from streams.settings import Settings
 from streams.wire.control import Record, RuleVersion, Stop, Vouched, key_of
 from streams.wire.message import instant
 from streams.worker.control import Control, Writer, let_go
+from streams.worker.freeze import LOOK_SECONDS, new_cuts, refreeze_ms
 from streams.worker.ledger import Fenced
 
 log = logging.getLogger(__name__)
@@ -132,8 +133,15 @@ class Watch:
         try:
             while not await self._begin():  # noqa: ASYNC110 (each turn asks the broker)
                 await asyncio.sleep(RETRY_SECONDS)
-            if self._settings.gate.enabled and self._settings.clock == "wall":
-                await self._watch()
+            freezing = asyncio.create_task(self._freeze_regularly())
+            try:
+                if self._settings.gate.enabled and self._settings.clock == "wall":
+                    await self._watch()
+                else:
+                    await freezing
+            finally:
+                freezing.cancel()
+                await asyncio.wait([freezing])
         except Fenced:
             log.info("another worker watches the input now")
         except asyncio.CancelledError:
@@ -173,6 +181,13 @@ class Watch:
                 self._control.kept = Kept(newest, health, self._unwritten)
             await asyncio.sleep(max(self._settings.gate.watch_seconds - (time.monotonic() - started), 0))
 
+    async def _freeze_regularly(self) -> None:
+        """Write the population's cuts whenever there are new ones."""
+        while self._holds() and refreeze_ms(self._settings):
+            self._keep(new_cuts(self._settings, self._control, lambda: self._now() + LEAD_MS))
+            await self._write()
+            await asyncio.sleep(LOOK_SECONDS)
+
     def _release(self, health: Health, now: int) -> None:
         """Tell the gate which of its stops an operator has ended."""
         for stop in self._control.view.stops_found:
@@ -206,12 +221,13 @@ class Watch:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 writer = self._writer or await self._connect()
-                await writer.write(self._unwritten.values())
+                written = dict(self._unwritten)
+                await writer.write(written.values())
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("what the gate says cannot be written yet: %r", error)
             await self._drop()
             return False
-        self._unwritten.clear()
+        self._unwritten = {key: record for key, record in self._unwritten.items() if written.get(key) is not record}
         return True
 
     async def _connect(self) -> Writer:
@@ -239,6 +255,9 @@ class Watch:
         newest = known[-1]
         before = rulebook.of_document(newest.document, int(newest.version))
         document = rulebook.document(self._settings, before)
+        frozen = {k: v for k, v in newest.document.items() if k in ("cuts", "cuts_at")}
+        if refreeze_ms(self._settings):
+            document |= frozen
         if newest.document == document:
             return []
         if self._settings.clock == "wall" and newest.from_ - LEAD_MS > self._started_at:

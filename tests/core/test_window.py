@@ -1,18 +1,30 @@
 """Rings of days and weeks: what is in the window is counted in its slot, what is older is not."""
 
+from datetime import date, timedelta
+
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.core.row import CLICKS, DAY, DAYS, NEVER, ORDERS, WEEKS
+from streams.core.row import DAY, DAYS, NEVER, WEEKS
 from streams.core.rules import activity_only
+from streams.core.window import BITS, I4_MAX, U1_MAX, count_bits, month_of, nth_newest, week_of
 from tests.core.life import T0, Life
 
-WEEK = 7 * DAY
 OFF = activity_only(NEVER, NEVER >> 1, NEVER)
 days = st.lists(st.integers(0, 400), min_size=1, max_size=60)
+EPOCH = date(1970, 1, 1)
 
 
+@settings(deadline=None)
+@given(st.integers(0, 60_000))
+def test_weeks_begin_on_monday_and_months_on_the_first(number):
+    day = EPOCH + timedelta(days=number)
+    assert week_of(number) * 7 == number - day.weekday() + 3
+    assert month_of(number) == (day.year - 1970) * 12 + day.month - 1
+
+
+@settings(deadline=None)
 @given(days)
 def test_the_daily_ring_equals_a_recount_of_the_last_days(acts):
     life = Life(OFF)
@@ -33,16 +45,30 @@ def test_the_daily_ring_equals_a_recount_of_the_last_days(acts):
     assert life.row["daily_clicks"].tolist() == expected.tolist()
 
 
+@settings(deadline=None)
+@given(days)
+def test_the_sets_of_active_days_weeks_and_months_equal_a_recount(acts):
+    life = Life(OFF)
+    for day in sorted(acts):
+        life.act(T0 + day * DAY)
+    numbers = {T0 // DAY + day for day in acts}
+    newest = max(numbers)
+    for name, of in (("active_days", int), ("active_weeks", week_of), ("active_months", month_of)):
+        backs = {int(of(newest)) - int(of(number)) for number in numbers}
+        assert {k for k in range(BITS) if int(life.row[name]) >> k & 1} == {back for back in backs if back < BITS}
+
+
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 100_000)), min_size=1, max_size=60))
 def test_the_weekly_rings_equal_a_recount_of_orders_in_order_of_time(orders):
     life = Life(OFF)
     orders = sorted(orders)
     for day, amount in orders:
         life.buy(T0 + day * DAY, amount)
-    newest = (T0 + orders[-1][0] * DAY) // WEEK
+    newest = week_of(T0 // DAY + orders[-1][0])
     count, spend = np.zeros(WEEKS, int), np.zeros(WEEKS, int)
     for day, amount in orders:
-        week = (T0 + day * DAY) // WEEK
+        week = week_of(T0 // DAY + day)
         if week > newest - WEEKS:
             count[week % WEEKS] += 1
             spend[week % WEEKS] += amount
@@ -54,10 +80,22 @@ def test_the_weekly_rings_equal_a_recount_of_orders_in_order_of_time(orders):
 
 def test_counts_stay_at_their_greatest_value():
     life = Life(OFF)
-    life.act(T0)
-    life.shard.rows["daily_clicks"][0, T0 // DAY % DAYS] = 65_535
-    life.act(T0 + 1)
-    assert life.row["daily_clicks"].max() == 65_535
+    for _ in range(U1_MAX + 3):
+        life.act(T0)
+        life.buy(T0, 10_000_000, coupon=1)
+    row = life.row
+    assert (row["daily_clicks"].max(), row["weekly_orders"].max(), row["weekly_coupons"].max()) == (U1_MAX,) * 3
+    assert row["weekly_spend"].max() == I4_MAX
+    assert (row["orders"], row["spend"]) == (U1_MAX + 3, 10_000_000 * (U1_MAX + 3))
+
+
+@settings(deadline=None)
+@given(st.sets(st.integers(0, 31)), st.integers(0, 40), st.integers(1, 33))
+def test_sets_of_bits_equal_sets(members, window, n):
+    bits = sum(1 << k for k in members)
+    assert count_bits(bits, window) == sum(1 for k in members if k < window)
+    ordered = sorted(members)
+    assert nth_newest(bits, n) == (ordered[n - 1] if n <= len(ordered) else BITS)
 
 
 def test_the_gap_between_acts_is_smoothed():
@@ -65,4 +103,3 @@ def test_the_gap_between_acts_is_smoothed():
     for at in (0, 1000, 3000):
         life.act(T0 + at)
     assert life.row["gap_ms"] == 1000 + 0.1 * (2000 - 1000)
-    assert (CLICKS, ORDERS) == (0, 1)

@@ -91,7 +91,14 @@ def test_a_worker_and_a_replay_say_the_same(told, user):
 def test_the_page_is_in_a_persons_words(told):
     scene, _, url = told
     for text in (awaken(scene.settings, "why", "bob", "--url", url), awaken(scene.settings, "why", "bob", "--topics")):
-        for words in ("Who he is", "churned", "has stayed away so long", "days allowed 30", "1 order, 75.50 in all", "tea"):
+        for words in (
+            "Who he is",
+            "churned",
+            "has stayed away so long",
+            "days allowed 30",
+            "1 order, 75.50 in all",
+            "tea",
+        ):
             assert words in text
         assert ADDRESS not in text
 

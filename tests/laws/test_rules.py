@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams import rulebook
-from streams.core.row import DAY, THRESHOLD_CAUSE
+from streams.core.row import THRESHOLD_CAUSE
 from streams.shard import Plan, Shard
 from tests.laws.history import (
     BOOK,
@@ -137,4 +137,3 @@ def test_rows_read_back_under_an_older_version_are_judged(history, book, hours):
     expected = follow(old)
     assert len(moves) == len(expected)
     assert not len(follow(shard))
-    assert DAY

@@ -151,6 +151,11 @@ def accounts(periods, grain, like):
     return found.rename_axis(like.index.name).astype(like.dtypes)
 
 
+def same(found, right):
+    """Assert that two series by user say the same of the same users."""
+    pd.testing.assert_series_equal(found, right.sort_index(), check_names=False, check_dtype=False)
+
+
 class Repurchase(NamedTuple):
     """Buyers in a window; with two orders or more in it; who had bought before it. The rates are shares of the first."""
 

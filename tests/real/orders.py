@@ -42,6 +42,7 @@ def cdnow(which):
     rows = pd.read_csv(
         carried("lifetimes", "datasets", f"CDNOW_{which}.txt"),
         sep=r"\s+", skiprows=1 if which == "master" else 0, header=None, names=CDNOW_COLUMNS[which],
+        dtype={"date": str},
     )  # fmt: skip
     day = pd.to_datetime(rows["date"], format="%Y%m%d")
     amount = (rows["dollars"] * 100).round().astype(np.int64)

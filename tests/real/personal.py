@@ -1,14 +1,20 @@
-"""Is a user's own rhythm worth it? Earlier detection at equal false alarms, on Complete Journey (MISSION's row C4).
+"""Is a user's own rhythm worth it? Earlier detection at equal false alarms, on Complete Journey.
 
-`python -m tests.real.personal` prints the table. A threshold is chosen on the first half of 2017 for a tolerated rate
-of false alarms and tried on the second. A false alarm is a silence that outlasted its threshold and then ended; its
-rate is each user's share of such silences, averaged over users. Detection is how long after his last order a user who
-is gone is found silent: the threshold then in force.
+`python -m tests.real.personal` prints the table. The first quarter of 2017 is learnt from; on the second the margin is
+chosen for a tolerated rate of false alarms; the second half of the year is the trial. A false alarm is a silence that
+outlasted its threshold and then ended; its rate is each user's share of such silences, averaged over users. Beside the
+personal threshold stands the fixed one that raises as many false alarms *in the trial*, which is the best that it
+could have been in hindsight.
 
-Two kinds of gone: every user, were he to stop after any of his orders of the second half (averaged by user); and those
-who ordered in the second half but not in its last 60 days.
+Detection is how many days after his last act a user who is gone is found silent: the threshold then in force. Two kinds
+of gone: `any`, every user, were he to stop after any of his orders of the trial, averaged by user; `gone`, those whose
+last order lies in the trial and at least 60 days before its end, of whom many will come back. The change is against the
+fixed threshold, with the 90 % interval of a bootstrap over users; negative is earlier.
 
-What was found stands in README.md.
+Found: of a user who stops at any time the personal threshold tells some 17 % earlier at 8 % of false alarms, 14 %
+earlier at 13 %, 5 % earlier at 23 %, and no earlier at 33 %. Of those who in fact fell silent it tells no earlier at
+any rate, and with the prior of 4 later: they are mostly rare buyers, whose own rhythm is slow. It is worth having
+where false alarms must be rare, with a strong prior; elsewhere a good fixed threshold is as good.
 """
 
 import numpy as np
@@ -17,15 +23,16 @@ import pandas as pd
 from streams.core.row import DAY
 from tests.real.orders import complete_journey, ms
 
-FIRST, SECOND, END = ms("2017-01-01"), ms("2017-07-01"), ms("2018-01-01")
+LEARNT, SECOND, END = ms("2017-04-01"), ms("2017-07-01"), ms("2018-01-01")
 GONE_DAYS = 60
-RATES = (0.02, 0.05, 0.1, 0.2, 0.3)
-PRIORS = (0, 1, 2, 4, 8, 16)
-FLOOR, CEILING = 0.0, 3650.0
+RATES = (0.05, 0.1, 0.2, 0.3)
+PRIORS = (1, 4, 16, 64)
+FLOOR, CEILING = 7, 60
+DRAWS = 200
 
 
 def silences(orders):
-    """Each silence after an active day (user, at, days, ended; n and total: own gaps before it, sum of their logs).
+    """Each silence after an active day: user, at, days, ended, ended_at; n and total: own gaps, sum of their logs.
 
     `at` is the last act of the day, `days` how long until the next act, to the end of the year where there is none.
     The gaps learnt from are those between active days, as the engine takes them.
@@ -33,7 +40,6 @@ def silences(orders):
     days = orders.groupby(["user", "day"])["at"].agg(["min", "max"]).reset_index()
     of = days.groupby("user")
     upcoming, gap = of["min"].shift(-1), of["day"].diff().dt.days
-    log = np.log(gap).fillna(0)
     return pd.DataFrame(
         {
             "user": days["user"],
@@ -42,62 +48,103 @@ def silences(orders):
             "ended": upcoming.notna(),
             "ended_at": upcoming.fillna(END),
             "n": of.cumcount(),
-            "total": log.groupby(days["user"]).cumsum(),
+            "total": np.log(gap).fillna(0).groupby(days["user"]).cumsum(),
         }
     )
 
 
-def usual(known):
-    """The user's rhythm (days), everybody's gap counting as many gaps of his own as `prior`: LIFECYCLE §5, c = 0."""
-    everybody = population_log(known)
-    return lambda told, prior: np.exp((told["total"] + prior * everybody) / (told["n"] + prior))
-
-
-def population_log(known):
+def population_log(told):
     """The mean log gap, each user counting once."""
-    last = known.groupby("user").tail(1)
-    last = last[last["n"] > 0]
+    last = told[told["n"] > 0].groupby("user").tail(1)
     return (last["total"] / last["n"]).mean()
+
+
+def thresholds(told, prior, everybody, margin):
+    """Each silence's threshold in days: LIFECYCLE §5's, within floor and ceiling."""
+    log = (told["total"] + prior * everybody) / (told["n"] + prior)
+    return np.clip(np.exp(log) * margin, FLOOR, CEILING)
 
 
 def false_alarms(told, threshold):
     """The share of each user's ended silences that outlasted the threshold, averaged over users."""
-    ended = told["ended"]
-    return (told["days"] > threshold)[ended].groupby(told["user"][ended]).mean().mean()
+    over = (told["days"] > threshold)[told["ended"]].to_numpy()
+    place, user = pd.factorize(told["user"][told["ended"]])
+    return float((np.bincount(place, over) / np.bincount(place)).mean()) if len(user) else 0.0
 
 
-def factor(told, rhythm, rate):
-    """The least factor of the rhythm at which false alarms are no more frequent than `rate`."""
-    ended = told["ended"]
-    user = told["user"][ended]
-    weight = 1 / user.map(user.value_counts()) / user.nunique()
-    ratio = (told["days"] / np.maximum(rhythm, 1e-9))[ended]
-    order = np.argsort(-ratio.to_numpy(), kind="stable")
-    over = np.cumsum(weight.to_numpy()[order])
-    return float(ratio.to_numpy()[order][np.searchsorted(over, rate)])
+def least(told, rate, threshold_of):
+    """The least figure whose thresholds raise no more than `rate` of false alarms; they rise with the figure."""
+    low, high = 0.1, 100.0
+    for _ in range(24):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if false_alarms(told, threshold_of(middle)) > rate else (low, middle)
+    return high
 
 
 def delays(told, threshold):
-    """The mean days until detection: of every user, stopping after any of his orders; of those who are gone."""
-    threshold = pd.Series(threshold, index=told.index)
+    """The mean days until detection: of any user, stopping after any of his orders; of those who are gone."""
     gone = ~told["ended"] & (told["days"] >= GONE_DAYS)
-    return threshold.groupby(told["user"]).mean().mean(), threshold[gone].mean(), int(gone.sum())
+    return threshold.groupby(told["user"]).mean().mean(), threshold[gone].mean()
 
 
-def trial(orders, rate, prior):
-    """One row of the table: personal and fixed, chosen on the first half, tried on the second."""
-    told = silences(orders)
-    first, second = told[told["ended_at"] < SECOND], told[told["at"] >= SECOND]
-    own = usual(told[told["at"] < SECOND])
-    margin = factor(first, own(first, prior), rate)
-    fixed = factor(first, pd.Series(1.0, index=first.index), rate)
-    personal = own(second, prior) * margin
-    alarms = false_alarms(second, personal)
-    equal = factor(second, pd.Series(1.0, index=second.index), alarms)
-    any_own, gone_own, gone = delays(second, personal)
-    any_fixed, gone_fixed, _ = delays(second, fixed)
+def changes(told, own):
+    """The fixed threshold of as many false alarms, and by how much `own` changes both delays against it."""
+    alarms = false_alarms(told, own)
+    fixed = least(told, alarms, lambda days: days)
+    return fixed, *(delay / fixed - 1 for delay in delays(told, own))
+
+
+def drawn(told, rng):
+    """The silences of as many users as there are, drawn with repeats; a user drawn twice is two."""
+    by_user = told.groupby("user").indices
+    chosen = rng.choice(list(by_user), len(by_user))
+    places = np.concatenate([by_user[user] for user in chosen])
+    twin = np.repeat(np.arange(len(chosen)), [len(by_user[user]) for user in chosen])
+    return told.iloc[places].assign(user=twin).reset_index(drop=True)
+
+
+def trial(told, rate, prior, draws=DRAWS):
+    """One line of the table."""
+    choice, test = told[(told["at"] >= LEARNT) & (told["ended_at"] < SECOND)], told[told["at"] >= SECOND]
+    everybody = population_log(told[told["ended_at"] < SECOND])
+    margin = least(choice, rate, lambda m: thresholds(choice, prior, everybody, m))
+    own = thresholds(test, prior, everybody, margin)
+    fixed, any_change, gone_change = changes(test, own)
+    rng = np.random.default_rng(prior)
+    spread = []
+    for _ in range(draws):
+        again = drawn(test, rng)
+        spread.append(changes(again, thresholds(again, prior, everybody, margin))[1:])
+    bounds = np.quantile(spread, [0.05, 0.95], axis=0) if draws else np.full((2, 2), np.nan)
+    any_days, gone_days = delays(test, own)
     return {
-        "rate": rate, "prior": prior, "margin": margin, "fixed": fixed,
-        "alarms": alarms, "fixed_alarms": false_alarms(second, fixed), "equal": equal,
-        "any": any_own, "any_fixed": any_fixed, "gone": gone_own, "gone_fixed": gone_fixed, "gone_users": gone,
+        "rate": rate, "prior": prior, "margin": margin, "alarms": false_alarms(test, own), "fixed": fixed,
+        "any": any_days, "any_change": any_change, "any_bounds": bounds[:, 0],
+        "gone": gone_days, "gone_change": gone_change, "gone_bounds": bounds[:, 1],
     }  # fmt: skip
+
+
+def main():
+    orders = complete_journey()
+    told = silences(orders[orders["at"] < END])
+    test = told[told["at"] >= SECOND]
+    gone = int((~test["ended"] & (test["days"] >= GONE_DAYS)).sum())
+    usual = np.exp(population_log(told[told["ended_at"] < SECOND]))
+    print(f"everybody's usual gap {usual:.2f} days; {len(test):,} silences in the trial, {gone} users gone\n")
+    print("tolerated prior margin  alarms  fixed    any  change          90 %      gone  change          90 %")
+    for rate in RATES:
+        for prior in PRIORS:
+            line = trial(told, rate, prior)
+            print(
+                f"{rate:9.0%} {prior:5} {line['margin']:6.2f}  {line['alarms']:6.1%} {line['fixed']:6.1f}"
+                f" {line['any']:6.1f} {line['any_change']:+7.1%} {interval(line['any_bounds'])}"
+                f"   {line['gone']:6.1f} {line['gone_change']:+7.1%} {interval(line['gone_bounds'])}"
+            )
+
+
+def interval(bounds):
+    return f"[{bounds[0]:+.1%}, {bounds[1]:+.1%}]"
+
+
+if __name__ == "__main__":
+    main()

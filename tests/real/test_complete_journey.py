@@ -87,10 +87,6 @@ def cut_off(orders, cut, *, swept):
     return known, pd.Timestamp(ms(cut) - 1, unit="ms").normalize() if swept else batch.last_days(known)
 
 
-def same(found, expected):
-    pd.testing.assert_series_equal(found, expected.sort_index(), check_names=False, check_dtype=False)
-
-
 def test_the_demo_reads_what_pandas_reads(baskets, told):
     events, keys = told
     assert len(events) == len(baskets) == 155_848
@@ -119,7 +115,7 @@ def test_every_users_values_equal_the_recomputation(baskets, named, swept, snaps
         "coupon": dependency.as_of(known, day if swept else None),
     }
     for dimension, right in expected.items():
-        same(snapshots[cut].values(dimension), right)
+        batch.same(snapshots[cut].values(dimension), right)
 
 
 def test_the_cuts_meet_every_value_that_the_rules_know(swept, snapshots):
@@ -137,7 +133,7 @@ def test_absence_is_that_of_the_raw_baskets(baskets, named, swept, snapshots, cu
     silent = ((ms(cut) if swept else before) - before) / DAY
     days = [-np.inf, named.activity.dormant_days, named.activity.churned_days, np.inf]
     right = pd.cut(silent, days, labels=["here", "dormant", "churned"]).astype(object)
-    same(snapshots[cut].values("activity").replace({"new": "here", "active": "here", "returning": "here"}), right)
+    batch.same(snapshots[cut].values("activity").replace({"new": "here", "active": "here", "returning": "here"}), right)
 
 
 @pytest.mark.parametrize("grain", period.GRAINS)
@@ -188,9 +184,9 @@ def test_tiers_by_the_populations_cuts_equal_the_recomputation(baskets, told, th
         known, day = cut_off(baskets, cut, swept=True)
         figures = batch.figures(known, day, value.look_back_weeks)
         if frozen:  # the former cuts stand still until others are frozen
-            same(replay.snapshot().values("rfm"), batch.tiers(figures, frozen, monetary))
+            batch.same(replay.snapshot().values("rfm"), batch.tiers(figures, frozen, monetary))
         frozen = freeze(replay, settings, ms(cut), number)
-        same(replay.snapshot().values("rfm"), batch.tiers(figures, frozen, monetary))
+        batch.same(replay.snapshot().values("rfm"), batch.tiers(figures, frozen, monetary))
         exact = figures.fillna(0).agg(thresholds).rename({monetary: "monetary"})
         error = sketch.ERROR if thresholds == "median" else 1e-12
         assert frozen == pytest.approx(exact[list(frozen)].to_dict(), rel=error)

@@ -151,7 +151,7 @@ def _dimensions(answer: Answer, topic: str, minor_units: int) -> RenderableType 
         table.add_row(Text(named(name), style="dim"), Text(_meaning(name, held["value"])), Text(because, style="dim"))
     parts: list[RenderableType] = [table] if table.row_count else []
     if none:
-        parts.append(Text(f"no place yet in: {listed(none)}", style="dim"))
+        parts.append(Text(f"no place in: {listed(none)}", style="dim"))
     return Group(*parts) if parts else None
 
 
