@@ -80,6 +80,7 @@ class Shard:
         self._plans: list[Plan] = []
         self._since = 0
         self._books = {book.number: book}
+        self._groups = core.kept_groups(book.table)
         self._followed = 0
         self._vouched = NEVER
         self._stops = NO_STOPS
@@ -98,6 +99,7 @@ class Shard:
         """Let rules hold from now on; who moves by them moves by threshold, with time or with his next event."""
         self._books[book.number] = book
         self.book, self._since, self._followed = book, since, 0
+        self._groups = core.kept_groups(book.table)
         rows = self.rows[: len(self.index)]
         for number in set(np.unique(rows["version"]).tolist()) & self._books.keys() - {book.number}:
             self._carry(rows, rows["version"] == number, carried(self._books[number], book))
@@ -222,7 +224,7 @@ class Shard:
         return State(self.rows, self.due, self.changed, self.pool, self.heads, self.periods, self.sources)
 
     def _law(self) -> Law:
-        return Law(self.book.table, self.book.number, self._since, self._vouched, self._stops)
+        return Law(self.book.table, self.book.number, self._groups, self._since, self._vouched, self._stops)
 
     def _carry(self, rows: np.ndarray, chosen: np.ndarray, places: np.ndarray) -> None:
         """Put the values of the chosen rows where their words stand now."""

@@ -14,12 +14,33 @@ from numba import njit
 
 from streams.core import activity, engagement, growth, habit, order, own, period, social, value
 from streams.core.activity import ACTIVITY, NONE
+from streams.core.dimension import (
+    ATTENTION,
+    CONTRIBUTION,
+    COUPON,
+    CUSTOMER,
+    EARLY_ACCESS,
+    FATIGUE,
+    FIRST_OWN,
+    INFLUENCE,
+    LEVEL,
+    MEMBERSHIP,
+    MOOD,
+    ORDER_FREQUENCY,
+    ORDER_VALUE,
+    POINTS,
+    RFM,
+    RUNG,
+    STAGE,
+    STREAK,
+)
 from streams.core.move import NO_FIGURE, settle
 from streams.core.row import (
     CLICKS,
     DAY,
     EVENT_CAUSE,
     FEEDBACK,
+    MAX_DIMENSIONS,
     NEVER,
     NEVER_DAY,
     ORDERS,
@@ -34,6 +55,13 @@ MOST_MOVES = 256
 """More than one event, or one sweep of a user, can make."""
 PAID = 0
 VALUE, GROWTH, SOCIAL, OWN, ENGAGEMENT = 1, 2, 4, 8, 16
+GROUPS = {
+    VALUE: (CUSTOMER, RFM, ORDER_VALUE, ORDER_FREQUENCY, COUPON),
+    GROWTH: (LEVEL, POINTS, STREAK, MEMBERSHIP, EARLY_ACCESS),
+    SOCIAL: (CONTRIBUTION, MOOD, FATIGUE, INFLUENCE),
+    OWN: range(FIRST_OWN, MAX_DIMENSIONS),
+    ENGAGEMENT: (STAGE, RUNG, ATTENTION),
+}
 ALL = VALUE | GROWTH | SOCIAL | OWN | ENGAGEMENT
 """The groups of dimensions, as bits."""
 
@@ -62,11 +90,13 @@ class State(NamedTuple):
 class Law(NamedTuple):
     """What holds: the rules (RULE[kinds]), their number and since when; how far absence may be decided, and its stops.
 
-    `stops` is i8[k, 2]: spans in which the absence clock stood still, ascending; the end is NEVER while one lasts.
+    `groups` are the groups of which any dimension is kept. `stops` is i8[k, 2]: spans in which the absence clock stood
+    still, ascending; the end is NEVER while one lasts.
     """
 
     rules: np.ndarray
     version: int
+    groups: int
     since: int
     vouched: int
     stops: np.ndarray
@@ -92,7 +122,9 @@ def fold(state, law, events, places, moves, start):  # type: ignore[no-untyped-d
         state.changed[i] = 1
         first, happened, vouched = n, False, tells_time(event, law)
         while not happened:
-            then, cause = next_due(row, law, vouched), TIME_CAUSE
+            then, cause = state.due[i], TIME_CAUSE
+            if then < at:
+                then = next_due(row, law, vouched)
             if row["version"] != law.version:
                 n, then, groups = reconsider(row, law, moves, n)
                 cause = THRESHOLD_CAUSE
@@ -101,11 +133,11 @@ def fold(state, law, events, places, moves, start):  # type: ignore[no-untyped-d
             else:
                 then, cause, happened = at, EVENT_CAUSE, True
                 n, groups = happen(state, law, row, event, places, moves, n)
-            if groups:
-                n = judge(row, law, then, cause, groups, moves, n)
+            if groups & law.groups:
+                n = judge(row, law, then, cause, groups & law.groups, moves, n)
+            state.due[i] = next_due(row, law, NEVER)
         for m in range(first, n):
             moves["row"][m] = i
-        state.due[i] = next_due(row, law, NEVER)
     return n, skipped, events.size
 
 
@@ -313,6 +345,12 @@ def next_due(row, law, vouched):  # type: ignore[no-untyped-def] # noqa: ANN001,
 def earlier(at, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the earlier of an instant and the beginning of a day; 0 and NEVER_DAY are no days."""
     return min(at, np.int64(day) * DAY) if 0 < day < NEVER_DAY else at
+
+
+def kept_groups(rules: np.ndarray) -> int:
+    """Return the groups of dimensions of which any is kept by any kind of user (RULE[kinds])."""
+    on = rules["on"].any(axis=0)
+    return sum(group for group, dimensions in GROUPS.items() if on[list(dimensions)].any())
 
 
 def find_due(due: np.ndarray, until: int) -> np.ndarray:

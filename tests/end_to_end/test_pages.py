@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from streams.core.row import SOURCES
 from tests.end_to_end.history import generate
 from tests.end_to_end.law import assert_told_once
 from tests.end_to_end.scene import PARTITIONS, expected
@@ -27,7 +28,7 @@ def test_the_metrics_are_the_figures_of_what_was_written(scene):
     scene.write_records([(names.clicks, b"bad", b"{", events[-1].at, [])])
     worker = scene.start_ready()
     scene.await_pushed()
-    scene.wait("the lag to be none", lambda: worker.lags() == [0] * 3 * PARTITIONS)
+    scene.wait("the lag to be none", lambda: worker.lags() == [0] * len(SOURCES) * PARTITIONS)
     transitions, decisions, outcomes = scene.transitions(), scene.decisions(), scene.outcomes()
     assert_told_once(transitions, expected(events))
     counts = Counter(getattr(names, event.source) for event in events)
@@ -57,4 +58,6 @@ def test_workers_that_share_count_each_user_and_each_partition_once(scene):
     users = len({event.user for event in events if event.is_act})
     workers = (first, *others)
     scene.wait("their users to add up", lambda: sum(w.metric("awaken_users") for w in workers) == users)
-    scene.wait("each to tell the lag of its own partition alone", lambda: all(len(w.lags()) == 3 for w in workers))
+    scene.wait(
+        "each to tell the lag of its own partition alone", lambda: all(len(w.lags()) == len(SOURCES) for w in workers)
+    )

