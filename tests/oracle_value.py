@@ -6,7 +6,9 @@ with the engine, so that where the two agree they agree about the definitions (L
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 DAY_MS = 86_400_000
@@ -26,7 +28,7 @@ class Deed(NamedTuple):
     amount: int = 0
     coupon: bool = False
     kind: str = ""
-    said: dict = {}
+    said: Mapping = MappingProxyType({})
 
 
 class Own(NamedTuple):
@@ -35,7 +37,7 @@ class Own(NamedTuple):
     of: str
     window: int
     bands: tuple = ()
-    words: dict = {}
+    words: Mapping = MappingProxyType({})
 
 
 class Terms(NamedTuple):

@@ -4,7 +4,8 @@ import numpy as np
 import orjson
 import pytest
 
-from streams import rulebook, shard as room
+from streams import rulebook
+from streams import shard as room
 from streams.core.row import CHANNELS, CLICK_KINDS, CLICKS, DAY, EVENT, NEVER, ORDERS, PROFILES, SEED, THRESHOLD_CAUSE
 from streams.core.rules import activity_only
 from streams.settings import Settings

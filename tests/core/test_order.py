@@ -83,4 +83,3 @@ def test_the_lists_of_several_users_never_mix(told):
             del known[who][old]
     total = sum(map(len, known))
     assert sum(len(life.shard.orders(i)) for i in range(len(life.shard.index))) == total
-

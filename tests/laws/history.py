@@ -93,7 +93,14 @@ TILL_DEEDS = [click("redeem", amount=20), click("redeem", amount=500), click("co
 """What depends on the state that it meets: redemptions, and complaints that are opened before they are resolved."""
 ORDER_DEEDS = [
     order(ident, amount, coupon=coupon, category=ident % 5, origin=ident % 3)
-    for ident, amount, coupon in ((1, 12_000, 1), (2, 4_900, 1), (3, 30_000, 0), (4, 100, 1), (5, 9_999, 1), (6, 500, 0))
+    for ident, amount, coupon in (
+        (1, 12_000, 1),
+        (2, 4_900, 1),
+        (3, 30_000, 0),
+        (4, 100, 1),
+        (5, 9_999, 1),
+        (6, 500, 0),
+    )
 ]
 REFUND_DEEDS = [
     *(order(ident, 0, "refunded") for ident in range(1, 5)),
@@ -113,7 +120,9 @@ PROFILE_DEEDS = [
         merged=[{"user": "other", "consent": {"email": True}}],
     ),
 ]  # fmt: skip
-DEEDS = CLICK_DEEDS + TILL_DEEDS + 2 * ORDER_DEEDS + REFUND_DEEDS + SIDE_DEEDS + FEEDBACK_DEEDS + PROFILE_DEEDS
+CLOCKED_DEEDS = CLICK_DEEDS + TILL_DEEDS + 2 * ORDER_DEEDS + REFUND_DEEDS + SIDE_DEEDS
+"""Deeds whose times move the user's clock. What others tell of him (profiles, what came back of pushes) moves none."""
+DEEDS = CLOCKED_DEEDS + FEEDBACK_DEEDS + PROFILE_DEEDS
 
 
 def histories(deeds=DEEDS, size=60, until=LAST_HOUR, users=users):
@@ -240,10 +249,10 @@ class Reader:
         """Every known user's row and orders as bytes, but for what is in memory only and the fields `but`."""
         found = {}
         for key, row in self.shard.users():
-            row = row.copy()
+            kept = row.copy()
             for name in ("first_order", *but):
-                row[name] = 0
-            found[key] = row.tobytes(), self.shard.orders(self.shard.index.find(key)).tobytes()
+                kept[name] = 0
+            found[key] = kept.tobytes(), self.shard.orders(self.shard.index.find(key)).tobytes()
         return found
 
 

@@ -1,4 +1,4 @@
-"""How far absence is decided: not beyond what is vouched for, and not by time in which the absence clock stood still."""
+"""How far absence is decided: not beyond what is vouched for, nor by time in which the absence clock stood still."""
 
 import numpy as np
 from hypothesis import given, settings

@@ -29,6 +29,7 @@ from tests.laws.history import (
 )
 
 settings.load_profile("laws")
+few = settings(max_examples=50)
 
 AVERAGE = msgspec.structs.replace(
     SETTINGS,
@@ -38,6 +39,7 @@ AVERAGE = msgspec.structs.replace(
 )
 DEEDS = CLICK_DEEDS[:6] + 3 * ORDER_DEEDS + REFUND_DEEDS + SIDE_DEEDS + PROFILE_DEEDS[:3]
 DEEDS += [order(ident, 100 * ident, coupon=ident % 2) for ident in range(10, 40)]
+BUYING = 3 * ORDER_DEEDS + DEEDS[-30:] + REFUND_DEEDS
 YEAR = 24 * 400
 
 
@@ -96,17 +98,20 @@ def sides_that_say_everybody(deeds):
     return [deed for deed in deeds if deed.side != 1]
 
 
+@few
 @given(histories(sides_that_say_everybody(DEEDS), 40, until=YEAR), wide_cuts, st.integers(YEAR, YEAR + 24 * 250))
 def test_tiers_bands_coupons_and_own_dimensions_equal_a_batch_recomputation_at_any_cut(history, cut, hour):
     compare(history, SETTINGS, cut, T0 + hour * HOUR + HALF)
 
 
-@given(histories(3 * ORDER_DEEDS + DEEDS[-30:] + REFUND_DEEDS, 40, until=LAST_HOUR), wide_cuts, st.integers(0, 24 * 250))
+@few
+@given(histories(BUYING, 40, until=LAST_HOUR), wide_cuts, st.integers(0, 24 * 250))
 def test_so_they_do_with_a_half_years_look_back_and_the_average_order(history, cut, hour):
     compare(history, AVERAGE, cut, T0 + (LAST_HOUR + hour) * HOUR + HALF)
 
 
-@given(histories(3 * ORDER_DEEDS + DEEDS[-30:] + REFUND_DEEDS, 40, until=YEAR), wide_cuts)
+@few
+@given(histories(BUYING, 40, until=YEAR), wide_cuts)
 def test_the_windows_equal_a_recount(history, cut):
     until = T0 + YEAR * HOUR + HALF
     reader, due = compare(history, SETTINGS, cut, until)

@@ -157,7 +157,7 @@ def same(found, right):
 
 
 class Repurchase(NamedTuple):
-    """Buyers in a window; those with two orders in it; those who had bought before it. Rates are shares of the first."""
+    """Buyers in a window; those with two orders in it; those who had bought before it. Rates are shares of buyers."""
 
     buyers: int
     again: int

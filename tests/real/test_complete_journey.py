@@ -146,7 +146,7 @@ def test_growth_accounting_equals_the_recomputation(accounts, snapshots, cut, gr
     assert (table["active"] == table["new"] + table["retained"] + table["resurrected"]).all()
 
 
-def test_orders_that_come_late_and_out_of_order_give_the_same(baskets, told, accounts):
+def test_orders_that_come_late_and_out_of_order_give_the_same(told, accounts):
     settings = SETTINGS["four weeks"]
     late = Replay(build(settings), *told, sweep=False).late(20 * HOUR, seed=3)
     plain = Replay(build(settings), *told, sweep=False).until(ms(CUTS[-1]))

@@ -1,5 +1,6 @@
-"""Reads a story of this folder and plays it, as bytes through the decoder and a shard. README.md says how one is written."""
+"""Reads a story of this folder and plays it as bytes through decoder and shard; README.md says how to write one."""
 
+import tomllib
 from collections import defaultdict
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -7,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import orjson
-import tomllib
 
 from streams import rulebook
 from streams.core.row import CLICKS, FEEDBACK, NEVER, ORDERS, PROFILES
@@ -150,9 +150,8 @@ class Player:
         source, value = self.said(at, user, did)
         offset = self.offsets[source]
         self.offsets[source] += 1
-        record = SimpleNamespace(
-            offset=offset, timestamp=at, key=user.encode(), value=orjson.dumps({"user": user, "at": at} | value), headers=()
-        )
+        told = orjson.dumps({"user": user, "at": at} | value)
+        record = SimpleNamespace(offset=offset, timestamp=at, key=user.encode(), value=told, headers=())
         sides = {None: 0} | {name: k for k, name in enumerate(self.shard.book.kinds, 1)}
         names = Names(self.shard.categories, self.shard.origins, sides)
         decoded = decode(source, [record], EVER, 2, names)
@@ -204,7 +203,7 @@ def profile(rest, more):
     """A profile: contacts, allows and denies name channels; member is a span; what else stands there are attributes."""
     channels = {name: more.pop(name).split(",") if name in more else [] for name in LISTS}
     said = {
-        "contacts": {channel: "known" for channel in channels["contacts"]},
+        "contacts": dict.fromkeys(channels["contacts"], "known"),
         "consent": dict.fromkeys(channels["allows"], True) | dict.fromkeys(channels["denies"], False),
         "seed": "seed" in rest,
     }

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
@@ -71,6 +72,15 @@ class Notebook:
         """Nothing: nothing is open."""
 
 
+class Replayed(Partition):
+    """A partition that writes nobody's transitions but one user's: the others' would cost more than their folding."""
+
+    key = b""
+
+    def _emit(self, moves: np.ndarray) -> None:
+        super()._emit(moves[moves["row"] == self.shard.index.find(self.key)])
+
+
 class Reached:
     """Which topics were read to their end, and when (int ms UTC): what a partition must know of its consumer."""
 
@@ -110,7 +120,8 @@ async def _live(settings: Settings, user: str) -> Life:
     number, names = home(user.encode(), settings.partitions), settings.topics
     outputs = [getattr(names, field) for field in names.__struct_fields__ if field.endswith("_transitions")]
     notebook, reached = Notebook(user.encode(), outputs), Reached()
-    partition = Partition(number, settings, Shard(rules_of(settings)), notebook, reached)  # type: ignore[arg-type] # a twin
+    partition = Replayed(number, settings, Shard(rules_of(settings)), notebook, reached)  # type: ignore[arg-type] # a twin
+    partition.key = user.encode()
     vouched, stops = await _trusted(settings)
     partition.trust(vouched, stops)
     notes = await _read(settings, partition, reached)
