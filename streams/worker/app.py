@@ -101,6 +101,16 @@ class Awaken(faust.App):
             partition.closing = True
         await super()._stop_consumer()
 
+    def was_read(self, tp: TP) -> bool:
+        """Say whether the users of a partition that is held show that something of this topic was read before."""
+        partition = self.partitions.get(tp.partition)
+        if partition is None or tp.topic == self.changelog_topic:
+            return False
+        shard = partition.shard
+        if tp.topic in partition.topics:
+            return bool(shard.rows["applied"][: len(shard.index), partition.topics.index(tp.topic)].any())
+        return tp.topic == self.settings.topics.lifecycle_transitions and bool(len(shard.index))
+
     def partition_counts(self) -> dict[str, int]:
         """Return how many partitions each keyed topic that is read has, as the brokers last told."""
         names = self.settings.topics

@@ -50,6 +50,7 @@ EMBEDDED_FETCH_WAIT_MS = 20
 MOST_UNDER_WAY = 2
 """Chunks of a partition: one at work, one that waits for it. The rest stays with the broker, where it is lag."""
 UNDER_WAY_SECONDS = 0.02
+DOUBTS, DOUBT_SECONDS = 5, 1.0
 METADATA_MS = 5000
 """How often the brokers are asked about the topics: a number of partitions that changes must be seen soon."""
 
@@ -123,7 +124,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         tps = list(consumer.assignment())
         if not self._opened(tps):
             return {}
-        committed = await consumer._coordinator.fetch_committed_offsets(tps)  # noqa: SLF001 (all in one request)
+        committed = await self._committed(consumer, tps)
         if assignment is not _assignment(consumer):
             return {}  # amid a rebalance: the next seek is for the next assignment
         offsets = {tp: max(committed[tp].offset, 0) if tp in committed else 0 for tp in tps}
@@ -132,6 +133,23 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         self.ends = {}
         self._sought, self._sought_at = assignment, time.time_ns() // 1_000_000
         return offsets
+
+    async def _committed(self, consumer: aiokafka.AIOKafkaConsumer, tps: list[TP]) -> Mapping[TP, Any]:
+        """Return what the group has committed of these partitions.
+
+        A broker that has just come back may not know every topic yet, and aiokafka takes that for nothing committed;
+        everything would be read and decided again. So where we know that there was something, we ask again.
+        """
+        for doubt in range(DOUBTS + 1):
+            committed: Mapping[TP, Any] = await consumer._coordinator.fetch_committed_offsets(tps)  # noqa: SLF001
+            missing = [tp for tp in tps if tp not in committed and self.app.was_read(tp)]
+            if not missing:
+                break
+            if doubt == DOUBTS:
+                log.warning("nothing is committed of %s: it is read from its beginning; were offsets reset?", missing)
+                break
+            await asyncio.sleep(DOUBT_SECONDS)
+        return committed
 
     def _opened(self, tps: Iterable[TP]) -> bool:
         """Say whether each of these partitions is taken over: before that, its last owner may still commit.
