@@ -24,7 +24,6 @@ class Index:
 
     def __init__(self) -> None:
         self._slots = np.zeros(FIRST_SLOTS, np.uint64)  # upper half of the hash, row number plus 1
-        self._hashes = np.zeros(FIRST_SLOTS, np.uint64)
         self._ends = np.zeros(FIRST_SLOTS, np.int64)
         self._blob = np.zeros(FIRST_SLOTS * 16, np.uint8)
         self._size = np.zeros(1, np.int64)
@@ -35,7 +34,7 @@ class Index:
     @property
     def nbytes(self) -> int:
         """Return the memory that is held, in bytes."""
-        return sum(a.nbytes for a in (self._slots, self._hashes, self._ends, self._blob))
+        return sum(a.nbytes for a in (self._slots, self._ends, self._blob))
 
     def intern(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return the row numbers (i4[n]) of keys, giving new ones the next rows."""
@@ -44,7 +43,7 @@ class Index:
         joined = np.frombuffer(b"".join(keys), np.uint8)
         self._make_room(n, len(joined))
         who = np.empty(n, np.int32)
-        _intern(joined, lengths, self._slots, self._hashes, self._ends, self._blob, self._size, who)
+        _intern(joined, lengths, self._slots, self._ends, self._blob, self._size, who)
         return who
 
     def find(self, key: bytes) -> int | None:
@@ -71,7 +70,6 @@ class Index:
         used = int(self._ends[n - 1]) if n else 0
         if n + keys > len(self._ends):
             self._ends = _grown(self._ends, n + keys)
-            self._hashes = _grown(self._hashes, n + keys)
         if used + size > len(self._blob):
             self._blob = _grown(self._blob, used + size)
         slots = len(self._slots)
@@ -79,7 +77,7 @@ class Index:
             slots *= 2
         if slots > len(self._slots):
             self._slots = np.zeros(slots, np.uint64)
-            _rehash(self._slots, self._hashes, n)
+            _rehash(self._slots, self._ends, self._blob, n)
 
 
 def _grown(column: np.ndarray, least: int) -> np.ndarray:
@@ -116,7 +114,7 @@ def _place(data, start, end, h, slots, ends, blob):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True)
-def _intern(joined, lengths, slots, hashes, ends, blob, size, who):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _intern(joined, lengths, slots, ends, blob, size, who):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     start = 0
     for k in range(lengths.size):
         end = start + lengths[k]
@@ -127,7 +125,6 @@ def _intern(joined, lengths, slots, hashes, ends, blob, size, who):  # type: ign
             first = ends[row - 1] if row else 0
             blob[first : first + end - start] = joined[start:end]
             ends[row] = first + end - start
-            hashes[row] = h
             slots[slot] = (h & ~np.uint64(LOW)) | np.uint64(row + 1)
             size[0] = row + 1
         who[k] = np.int64(slots[slot] & np.uint64(LOW)) - 1
@@ -141,13 +138,15 @@ def _find(key, slots, ends, blob):  # type: ignore[no-untyped-def] # noqa: ANN00
 
 
 @njit(cache=True)
-def _rehash(slots, hashes, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    mask = np.uint64(slots.size - 1)
+def _rehash(slots, ends, blob, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    mask, start = np.uint64(slots.size - 1), np.int64(0)
     for row in range(n):
-        slot = hashes[row] & mask
+        h = hash64(blob, start, ends[row])
+        slot = h & mask
         while slots[slot]:
             slot = (slot + np.uint64(1)) & mask
-        slots[slot] = (hashes[row] & ~np.uint64(LOW)) | np.uint64(row + 1)
+        slots[slot] = (h & ~np.uint64(LOW)) | np.uint64(row + 1)
+        start = ends[row]
 
 
 @njit(cache=True)

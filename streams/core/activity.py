@@ -53,10 +53,26 @@ def absence_ms(row, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
     """Return the absence that makes the user dormant: fixed, or his own gaps' (LIFECYCLE §5), shrunk to everybody's."""
     if not rule["personal"] or rule["dormant_ms"] >= NEVER >> 1:
         return rule["dormant_ms"]
-    n, prior = row["gaps"], rule["personal_prior"]
-    log_gap = (row["gap_log"] + prior * rule["personal_log_gap"]) / (n + prior)
+    gaps, logs = own_gaps(row)
+    prior = rule["personal_prior"]
+    log_gap = (logs + prior * rule["personal_log_gap"]) / (gaps + prior)
     own = np.int64(math.exp(log_gap + rule["personal_margin"]) * DAY)
     return min(max(own, rule["personal_floor_ms"]), rule["personal_ceiling_ms"])
+
+
+@njit(cache=True)
+def own_gaps(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Return the number of gaps between the user's active days, and the sum of their logs: settled, and not yet."""
+    gaps, logs, before = np.int64(row["gaps"]), np.float64(row["gap_log"]), np.int64(row["settled_day"])
+    newest = np.int64(row["day"])
+    for back in range(2, -1, -1):
+        day = newest - back
+        if day > before and (np.int64(row["active_days"]) >> back) & 1:
+            if before:
+                gaps += 1
+                logs += math.log(day - before)
+            before = day
+    return gaps, logs
 
 
 @njit(cache=True)
@@ -120,13 +136,16 @@ def act(row, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN2
 
 
 @njit(cache=True)
-def late_act(row, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Fold an act older than the user's newest: it may show that he came, or came back, a day earlier than it seemed.
-
-    Then the newest act was on his second active day, and he is active since.
-    """
+def late_act(row, at, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Fold an act older than the user's newest: he came, or came back, earlier than it seemed, or was never away."""
     cls = row["values"][ACTIVITY]
-    if cls not in (NEW, RETURNING) or at >= row["since"] or (cls == RETURNING and at <= row["lapsed_at"]):
+    if cls not in (NEW, RETURNING) or at >= row["since"]:
+        return n
+    if cls == RETURNING and at <= row["lapsed_at"]:
+        absence = absence_ms(row, rule)
+        if row["lapsed_at"] - at < absence and row["since"] - at <= absence:
+            n = change(row, row["before"], CORRECTION_CAUSE, at, NO_FIGURE, moves, n)
+            row["since"] = row["before_since"]
         return n
     row["since"] = at
     if row["last_at"] // DAY > at // DAY:
@@ -160,6 +179,8 @@ def reconsider(row, at, rules, stops, moves, n):  # type: ignore[no-untyped-def]
     """Put the user into the class that new thresholds give him at `at`; return the number of moves."""
     rule, cls, last_at = rules[row["kind"]], row["values"][ACTIVITY], row["last_at"]
     threshold, to = absence_ms(row, rule), cls
+    if cls == NONE:
+        return n
     if credited(last_at, min(last_at + churn_ms(row, rule), NEVER), stops) < at:
         threshold, to = churn_ms(row, rule), CHURNED
     elif credited(last_at, min(last_at + threshold, NEVER), stops) < at:

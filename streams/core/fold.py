@@ -49,6 +49,7 @@ from streams.core.row import (
     TIME,
     TIME_CAUSE,
 )
+from streams.core.value import AWAITED, UNDONE
 from streams.core.window import count_click, mark_active, was_active
 
 MOST_MOVES = 256
@@ -186,12 +187,13 @@ def happen(state, law, row, event, places, moves, n):  # type: ignore[no-untyped
 def act(state, row, event, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count what the user did, an order once; return the moves of his class, and the groups that rest on it."""
     at, bought = event["at"], event["source"] == ORDERS
-    if bought and order.find(state, row, event["hash"]):
+    found = order.find(state, row, event["hash"]) if bought else 0
+    if found and state.pool[found - 1]["undone"] != AWAITED:
         return n, 0
     known, used = row["values"][ACTIVITY] != NONE, row["used"] + row["brought"]
-    n, anew = come(state, row, at, event, moves, n)
+    n, anew = come(state, row, at, event, rule, moves, n)
     if bought:
-        return n, buy(state, row, at, event, rule)
+        return n, buy(state, row, at, event, rule, found)
     groups = click(row, at, event, rule)
     if anew:
         groups |= GROWTH | ENGAGEMENT
@@ -201,7 +203,7 @@ def act(state, row, event, rule, moves, n):  # type: ignore[no-untyped-def] # no
 
 
 @njit(cache=True)
-def come(state, row, at, event, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def come(state, row, at, event, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Note that the user acted; return the moves of his class, and whether his days or his class are others."""
     day = at // DAY
     before = row["values"][ACTIVITY]
@@ -216,7 +218,7 @@ def come(state, row, at, event, moves, n):  # type: ignore[no-untyped-def] # noq
         n = activity.act(row, at, moves, n)
         habit.remember(row, at, first)
     else:
-        n = activity.late_act(row, at, moves, n)
+        n = activity.late_act(row, at, rule, moves, n)
     if first or at < row["first_at"]:
         row["first_at"] = at
     habit.note(row, at, event["category"])
@@ -239,11 +241,18 @@ def click(row, at, event, rule):  # type: ignore[no-untyped-def] # noqa: ANN001,
 
 
 @njit(cache=True)
-def buy(state, row, at, event, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Count a paid order; return the groups that rest on it."""
-    points = growth.order_points(event["amount"], rule)
-    value.buy(state, row, at, event, points)
-    growth.earn(row, points, at // DAY)
+def buy(state, row, at, event, rule, found):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Count a paid order; return the groups that rest on it. What was paid back before it came is at `found`."""
+    amount, undone = event["amount"], 0
+    if found:
+        amount = value.left(state.pool[found - 1], amount)
+        undone = UNDONE if amount == 0 else 0
+    points = growth.order_points(amount, rule)
+    value.buy(state, row, at, event, amount, points, found, undone)
+    if not undone:
+        growth.earn(row, points, at // DAY)
+    else:
+        habit.unlike(row, at, event["category"])
     return ALL
 
 
@@ -298,7 +307,7 @@ def reconsider(row, law, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN0
 
     Returns the moves of the activity class, that time, and the groups to judge: none for who was never judged.
     """
-    known = row["version"] != 0 and row["values"][ACTIVITY] != NONE
+    known = row["version"] != 0
     row["version"] = law.version
     at = max(law.since, row["last_at"], np.int64(row["day"]) * DAY)
     if not known:
@@ -349,7 +358,7 @@ def earlier(at, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
 
 def kept_groups(rules: np.ndarray) -> int:
     """Return the groups of dimensions of which any is kept by any kind of user (RULE[kinds])."""
-    on = rules["on"].any(axis=0)
+    on = np.atleast_1d(rules["on"].any(axis=0))
     return sum(group for group, dimensions in GROUPS.items() if on[list(dimensions)].any())
 
 

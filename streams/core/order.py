@@ -63,6 +63,19 @@ def forget_old(state, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN2
 
 
 @njit(cache=True)
+def forget(state, row, found):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Free one of the user's orders, that at the place `found` - 1."""
+    pool, before, order = state.pool, 0, row["first_order"]
+    while order != found:
+        before, order = order, pool["next"][order - 1]
+    if before:
+        pool["next"][before - 1] = pool["next"][found - 1]
+    else:
+        row["first_order"] = pool["next"][found - 1]
+    free(state, found)
+
+
+@njit(cache=True)
 def free(state, order):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Give the place of an order back."""
     state.pool["next"][order - 1] = state.heads[1]

@@ -122,8 +122,12 @@ def mean(summary: Summary, kind: str, *, average: bool = False) -> dict[str, flo
 
 
 def median(summary: Summary, kind: str, *, average: bool = False) -> dict[str, float]:
-    """Return a kind's median R, F and M, each at most ERROR off; nothing where it has no buyers."""
-    return {name: sketch.median() for name, sketch in _chosen(summary, kind, average=average).items()}
+    """Return a kind's median R, F and M, each at most ERROR off; nothing where it has no buyers.
+
+    Days and orders are whole, so their median is a whole or a half: it is put right to that.
+    """
+    found = {name: sketch.median() for name, sketch in _chosen(summary, kind, average=average).items()}
+    return {name: figure if name == "monetary" else round(figure * 2) / 2 for name, figure in found.items()}
 
 
 def to_plain(summary: Summary) -> dict[str, Any]:

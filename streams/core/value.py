@@ -15,7 +15,7 @@ from numba import njit
 
 from streams.core.dimension import COUPON, CUSTOMER, ORDER_FREQUENCY, ORDER_VALUE, RFM
 from streams.core.move import NO_FIGURE, band, ripe, settle
-from streams.core.order import find, newest, remember
+from streams.core.order import find, forget, newest, remember
 from streams.core.row import DAY, NEVER_DAY, TIME_CAUSE, WEEKS
 from streams.core.window import I4_MAX, U1_MAX, WEEK_SHIFT, week_of
 
@@ -31,16 +31,30 @@ TIERS = np.array(
 )
 """The place of a tier among the dimension's values, by [R, F, M]."""
 CANCELLED = 2
+TIE = 1e-9
+UNDONE, AWAITED = 1, 2
+"""An order that was taken back; a refund that waits for its order."""
 
 
 @njit(cache=True)
-def buy(state, row, at, event, points):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def buy(state, row, at, event, amount, points, found, undone):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count a paid order (minor units) in its week and in the totals, and remember it."""
-    amount, coupon = event["amount"], event["coupon"]
-    remember(state, row, at, event["hash"], amount, points, event["category"], coupon, 0)
+    coupon = event["coupon"]
+    if found:
+        forget(state, row, found)
+    remember(state, row, at, event["hash"], amount, points, event["category"], coupon, undone)
+    if undone:
+        return
     row["orders"] += 1
     row["last_order_at"] = max(row["last_order_at"], at)
     count(row, at, 1, amount, coupon)
+
+
+@njit(cache=True)
+def left(order, amount):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Return what is left of an order's amount of which its refund came before it; 0 for nothing."""
+    back = np.int64(order["amount"])
+    return amount - back if 0 < back < amount else np.int64(0)
 
 
 @njit(cache=True)
@@ -48,8 +62,9 @@ def undo(state, row, at, event):  # type: ignore[no-untyped-def] # noqa: ANN001,
     """Take an order back, or a part of its amount; return its place plus 1 (0: there is none), and its points."""
     found = find(state, row, event["hash"])
     if not found:
-        # Its order may still come: then it has been undone already.
-        remember(state, row, at, event["hash"], 0, 0, 0, 0, 1)
+        # Its order may still come.
+        back = event["amount"] if event["kind"] != CANCELLED else 0
+        remember(state, row, at, event["hash"], back, 0, 0, 0, AWAITED)
         return 0, 0
     order = state.pool[found - 1]
     if order["undone"]:
@@ -61,7 +76,7 @@ def undo(state, row, at, event):  # type: ignore[no-untyped-def] # noqa: ANN001,
         order["points"] -= points
         count(row, order["at"], 0, -back, 0)
         return found, points
-    order["undone"] = 1
+    order["undone"] = UNDONE
     row["orders"] -= 1
     count(row, order["at"], -1, -amount, -np.int64(order["coupon"]))
     row["last_order_at"] = newest(state, row)
@@ -188,7 +203,7 @@ def dependency(before, orders, share, rule):  # type: ignore[no-untyped-def] # n
     """Return whether he depends on coupons: from `coupon_on` up he does, and below `coupon_off` no longer."""
     if not orders:
         return NO_COUPON
-    if share > rule["coupon_on"] or (before == DEPENDENT and share >= rule["coupon_off"]):
+    if share > rule["coupon_on"] or (before == DEPENDENT and share >= rule["coupon_off"] - TIE):
         return DEPENDENT
     return INDEPENDENT
 

@@ -64,7 +64,7 @@ class Walk:
             self.n = activity.act(rows[0], np.int64(at), self.moves, self.n)
             habit.remember(rows[0], at, first)
         else:
-            self.n = activity.late_act(rows[0], np.int64(at), self.moves, self.n)
+            self.n = activity.late_act(rows[0], np.int64(at), self.rules[0], self.moves, self.n)
         rows["first_at"][0] = at if first else min(at, rows["first_at"][0])
         habit.note(rows[0], at, category)
         habit.touch(rows[0], at, origin, self.origins)

@@ -16,7 +16,7 @@ def test_a_restart_with_nothing_new_writes_nothing(scene):
     scene.stop(worker)
     before = everything(scene)
     worker = scene.start_ready("the second")
-    scene.wait("each of its topics to be read to its end", lambda: worker.lags() == [0] * 3 * PARTITIONS)
+    scene.wait("each of its topics to be read to its end", lambda: worker.lags() == [0] * 4 * PARTITIONS)
     scene.stop(worker)
     assert everything(scene) == before
 

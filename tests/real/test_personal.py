@@ -86,7 +86,6 @@ def test_every_dormancys_threshold_is_the_formulas_for_the_gaps_that_were_settle
     assert right.all()
 
 
-@pytest.mark.xfail(strict=True, reason="the gap before the newest act is not settled yet when its silence is judged")
 def test_every_dormancys_threshold_is_the_formulas_for_all_gaps_before_it(baskets, lapses):
     known = settled(lapses, own_gaps(baskets), 0)
     np.testing.assert_allclose(lapses["threshold"], formula(known["total"], known["n"]), rtol=CLOSE)

@@ -56,7 +56,9 @@ class Reader:
 
 
 def settings(**changes):
-    return msgspec.structs.replace(Settings(lateness_seconds=60, partitioner="any", dimensions=("activity",)), **changes)
+    return msgspec.structs.replace(
+        Settings(lateness_seconds=60, partitioner="any", dimensions=("activity",)), **changes
+    )
 
 
 def partition(now=T0, **changes):
