@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 with warnings.catch_warnings():  # kafka-python reads its schemas in a way that Python 3.11 deprecates
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -24,6 +25,11 @@ from streams.settings import Settings, Topics
 TEST_KAFKA = os.environ.pop("AWAKEN_TEST_KAFKA", "")
 POLL_SECONDS = 0.02
 NEEDS_KAFKA = {"real_kafka", "lone_kafka", "kafka_jars"}
+
+
+# A first example may wait for the compiler; how fast anything is, no test asks.
+hypothesis_settings.register_profile("patient", deadline=None)
+hypothesis_settings.load_profile("patient")
 
 
 @dataclass(frozen=True)

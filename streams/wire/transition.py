@@ -18,6 +18,7 @@ from streams.core.rules import Rulebook
 from streams.index import Index
 
 Keyed = tuple[bytes, bytes]
+WHAT = ["dimension", "from", "to", "cause", "kind", "rules"]
 
 
 class Kind(NamedTuple):
@@ -51,10 +52,11 @@ class Encoder:
         Moves dated before `historic_before` (int ms UTC) are marked historic.
         """
         times = np.datetime_as_string(moves["at"].astype("datetime64[ms]"), timezone="UTC").tolist()
-        keys = index.keys(moves["row"])
+        columns = (moves[name].tolist() for name in ("at", "seq", "figures"))
         written: dict[str, list[Keyed]] = {}
-        for key, time, move in zip(keys, times, moves.tolist(), strict=True):
-            at, figures, _, seq, *what = move
+        for key, what, time, at, seq, figures in zip(
+            index.keys(moves["row"]), moves[WHAT].tolist(), times, *columns, strict=True
+        ):
             kind, user = self._kind(*what), quoted(key.decode())
             historic = "true" if at < historic_before else "false"
             evidence = ",".join(

@@ -16,22 +16,21 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
-from streams.core.row import CLICKS, DAY, NEVER, ORDERS
+from streams.core.row import CLICKS, DAY, ORDERS
 from streams.core.rules import activity_only
 from streams.merge import Merge
 from streams.ops import job
 from streams.shard import Shard
-from streams.wire.changelog import decode_rows, encode_rows
 from streams.wire.decode import decode
 from streams.wire.message import Transition, envelope
-from streams.wire.transition import encode_moves
+from streams.wire.transition import Encoder
 from streams.worker.batch import PartitionRecords, records, whole
 from streams.worker.ledger import _append
 
 REPEATS = 5
 CHUNK = 10_000
 EVER = 1 << 62
-RULES = activity_only(NEVER, 14 * DAY, NEVER)
+RULES = activity_only(dormant_ms=14 * DAY)
 
 
 class Clock:
@@ -86,14 +85,14 @@ def fetch_whole(first, data):
     return records(fetch(first, data, whole))
 
 
-def by_dictionary(moves, keys):
+def by_dictionary(moves, index):
     """Transitions as `encode` writes other messages: a dictionary, by orjson."""
-    out = []
-    for at, last_at, row, seq, _before, _to, _cause in moves.tolist():
-        user = keys[row].decode()
-        data = Transition("activity", "new", "active", "event", seq, at, "activity", False, {"last_at": last_at})
+    out, keys = [], index.keys(moves["row"])
+    for key, (at, (last_at, *_), _row, seq, *_rest) in zip(keys, moves.tolist(), strict=True):
+        user = key.decode()
+        data = Transition("activity", "new", "active", "event", seq, at, "activity", False, {"last_at": float(last_at)})
         said = {f: getattr(data, f) for f in data.__struct_fields__}
-        out.append((keys[row], envelope(f"{user}-{seq}-{at}", "awaken.activity.active", user, at, "awaken", said)))
+        out.append((key, envelope(f"{user}-{seq}-{at}", "awaken.activity.active", user, at, "awaken", said)))
     return out
 
 
@@ -108,7 +107,8 @@ def append_plainly(builder, key, value):
 
 
 def run(clock, fetches):
-    shard, merge = Shard(RULES), Merge()
+    shard, merge, encoder = Shard(RULES), Merge(), Encoder("awaken")
+    encoder.know(RULES)
     left = {source: list(found) for source, found in fetches.items()}
     while any(left.values()):
         for source, found in left.items():
@@ -120,15 +120,14 @@ def run(clock, fetches):
             decoded = clock("decode", decode, source, got, EVER, 2)
             decoded.events["row"] = clock("intern", shard.intern, decoded.keys)
             clock("merge", merge.add, source, decoded.events)
-        events = clock("merge", merge.take, [not left[CLICKS], not left[ORDERS], True])
+        events = clock("merge", merge.take, [not left[CLICKS], not left[ORDERS], True, True])
         moves = np.concatenate(
             [clock("fold", shard.fold, events, {}), clock("advance", shard.advance, max(shard.newest, 1))]
         )
-        pairs = clock("transitions, by template", encode_moves, moves, shard.keys, RULES, "awaken", 0)
-        clock("transitions, by dictionary (not taken)", by_dictionary, moves, shard.keys)
-        keys, rows, profiles = clock("changed rows, taken", shard.take_changed)
-        values = clock("changed rows, encoded", encode_rows, rows, profiles)
-        pairs += zip(keys, values, strict=True)
+        written = clock("transitions, by template", encoder.encode, moves, shard.index, 0)
+        clock("transitions, by dictionary (not taken)", by_dictionary, moves, shard.index)
+        pairs = [pair for pairs in written.values() for pair in pairs]
+        pairs += zip(*clock("changed rows, taken and encoded", shard.take_changed), strict=True)
         clock("batches, by the compiled builder", append_all, _append, pairs)
         clock("batches, by BatchBuilder.append (not taken)", append_all, append_plainly, pairs)
     return shard
@@ -136,13 +135,13 @@ def run(clock, fetches):
 
 def recovery(shard):
     """Rows a second read back from changelog values, the fetch left out."""
-    rows, profiles = shard.rows[: len(shard.keys)], [None] * len(shard.keys)
-    values = encode_rows(rows, profiles)
+    shard.changed[: len(shard.index)] = 1
+    keys, values = shard.take_changed()
     times = []
     for _ in range(REPEATS):
         restored, started = Shard(RULES), time.perf_counter()
         for start in range(0, len(values), 5_000):
-            restored.restore(shard.keys[start : start + 5_000], *decode_rows(values[start : start + 5_000]))
+            restored.restore(keys[start : start + 5_000], values[start : start + 5_000])
         restored.settle()
         times.append(time.perf_counter() - started)
     return len(values) / statistics.median(times)
