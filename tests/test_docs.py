@@ -35,15 +35,16 @@ def blocks(text, language):
 
 
 def test_the_transition_and_the_decision_shown_are_what_we_declare():
-    transition, decision = blocks(README, "json")
+    transition, tier, decision = blocks(README, "json")
     assert read_transition(transition).data.to == "dormant"
+    assert read_transition(tier).data.dimension == "rfm"
     shown = read_decision(decision).data
     assert shown.transition == read_transition(transition).id
     assert json.loads(decision)["data"]["reason"] in get_args(Reason)
 
 
 def test_the_subscriber_shown_reads_the_transition_shown(monkeypatch, capsys):
-    [program], [transition, _] = blocks(README, "python"), blocks(README, "json")
+    [program], [transition, *_] = blocks(README, "python"), blocks(README, "json")
     records = [SimpleNamespace(value=transition.encode())]
     monkeypatch.setattr("kafka.KafkaConsumer", lambda *_, **options: records if "group_id" in options else [])
     exec(program, {})  # noqa: S102 (our own README)

@@ -14,6 +14,7 @@ REASONS = {
     "no_consent": "no consent",
     "not_contactable": "no contact",
     "historic": "too old",
+    "new_rules": "the rules moved him",
     "already_sent": "already sent",
     "capped": "over the cap",
 }

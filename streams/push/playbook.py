@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from streams.wire.message import Cause
+
 if TYPE_CHECKING:
     from streams.wire.message import Envelope, Transition
 
@@ -25,7 +27,7 @@ class Playbook(Struct, frozen=True):
 class Candidate(Struct, frozen=True):
     """A push that a playbook proposes. `id` is the decision's, made from the transition's.
 
-    `at` is the transition's event time, int ms UTC.
+    `at` is the transition's event time, int ms UTC; `cause` is what made it.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Candidate(Struct, frozen=True):
     playbook: str
     transition: str
     historic: bool
+    cause: Cause = "event"
 
 
 PLAYBOOKS = (Playbook("reactivation", dimension="activity", to="dormant"),)
@@ -56,6 +59,7 @@ def candidates(envelope: Envelope[Transition]) -> list[Candidate]:
             playbook=playbook.name,
             transition=envelope.id,
             historic=data.historic,
+            cause=data.cause,
         )
         for playbook in PLAYBOOKS
         if playbook.triggered_by(data)

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from streams.wire.event import Profile, allowed
 from streams.wire.message import Decision, Verdict, instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from streams.settings import Push
-    from streams.wire.event import Profile
 
     from .gate import Admission
     from .playbook import Candidate
 
-Reason = Literal["sent", "historic", "no_consent", "not_contactable", "already_sent", "capped"]
+Reason = Literal["sent", "historic", "new_rules", "no_consent", "not_contactable", "already_sent", "capped"]
 
 
 class Case(Struct, frozen=True):
@@ -82,6 +82,11 @@ def _historic(case: Case) -> tuple[bool, str]:
     return True, ""
 
 
+def _own_change(case: Case) -> tuple[bool, str]:
+    """Refuse who moved because the rules did: he himself has done nothing."""
+    return case.candidate.cause != "threshold", ""
+
+
 def _consent(case: Case) -> tuple[bool, str]:
     allowed = _allowed(case.profile, case.push)
     nothing = "no profile" if case.profile is None else "on no channel of ours"
@@ -104,6 +109,7 @@ def _capped(case: Case) -> tuple[bool, str]:
 
 CHAIN = (
     Rule("historic", "historic", _historic),
+    Rule("own_change", "new_rules", _own_change),
     Rule("consent", "no_consent", _consent),
     Rule("contactable", "not_contactable", _contactable),
     Rule("already_sent", "already_sent", _already_sent, needs_gate=True),
@@ -112,7 +118,7 @@ CHAIN = (
 
 
 def _allowed(profile: Profile | None, push: Push) -> tuple[str, ...]:
-    consent = profile.consent if profile else {}
+    consent = allowed(profile) if profile else {}
     return tuple(name for name in configured(push) if consent.get(name) is True)
 
 

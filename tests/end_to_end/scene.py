@@ -179,6 +179,10 @@ class Scene:
         known = {key.decode(): value for key, value in newest.items() if value is not None}
         return dict(zip(known, decode_rows(list(known.values())).rows, strict=True))
 
+    def control(self):
+        """All records of `control`, which has one partition."""
+        return topic.read(self.settings.kafka, self.settings.topics.control, 1)
+
     def dead_letters(self):
         return self.records(self.settings.topics.dead_letters)
 

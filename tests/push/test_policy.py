@@ -19,6 +19,7 @@ GOOD = Case(CANDIDATE, PROFILE, Push(webhook_url=HOOK), admission="admitted")
 # What makes each rule refuse, whatever the others say; in the chain's order.
 FLAWS = {
     "historic": lambda case: replace(case, candidate=replace(case.candidate, historic=True)),
+    "new_rules": lambda case: replace(case, candidate=replace(case.candidate, cause="threshold")),
     "no_consent": lambda case: replace(case, profile=replace(case.profile, consent={"inbox": False})),
     "not_contactable": lambda case: replace(case, profile=replace(case.profile, contacts={"inbox": ""})),
     "already_sent": lambda case: replace(case, admission="already_sent"),
@@ -34,6 +35,7 @@ def test_what_nothing_stops_is_sent_on_every_channel_with_the_whole_trace():
     assert decision.channels == ("inbox", "webhook")
     assert [verdict.rule for verdict in decision.trace] == [
         "historic",
+        "own_change",
         "consent",
         "contactable",
         "already_sent",
@@ -54,7 +56,7 @@ def test_the_declared_order_is_the_order():
     assert [rule.reason for rule in CHAIN] == list(FLAWS)
 
 
-@pytest.mark.parametrize(("first", "second"), list(zip(list(FLAWS)[:3], list(FLAWS)[1:4], strict=True)))
+@pytest.mark.parametrize(("first", "second"), list(zip(list(FLAWS)[:4], list(FLAWS)[1:5], strict=True)))
 def test_of_two_flaws_the_earlier_rule_decides(first, second):
     assert decide(FLAWS[first](FLAWS[second](GOOD))).reason == first
     assert decide(FLAWS[second](FLAWS[first](GOOD))).reason == first
