@@ -22,9 +22,9 @@ def told(taken):
 def test_events_wait_for_a_topic_that_is_behind():
     merge = Merge()
     merge.add(CLICKS, events(CLICKS, 1, 5, 9))
-    assert told(merge.take([False, False, True])) == []
+    assert told(merge.take([False, False, True, True])) == []
     merge.add(ORDERS, events(ORDERS, 4, 6))
-    assert told(merge.take([False, False, True])) == [(1, CLICKS), (4, ORDERS), (5, CLICKS), (6, ORDERS)]
+    assert told(merge.take([False, False, True, True])) == [(1, CLICKS), (4, ORDERS), (5, CLICKS), (6, ORDERS)]
     assert merge.waiting(CLICKS) == 1
     assert merge.first_offset(CLICKS) == 2
     assert merge.first_offset(ORDERS) is None
@@ -33,8 +33,8 @@ def test_events_wait_for_a_topic_that_is_behind():
 def test_a_topic_read_to_its_end_holds_nobody_up():
     merge = Merge()
     merge.add(CLICKS, events(CLICKS, 1, 5))
-    assert told(merge.take([True, True, True])) == [(1, CLICKS), (5, CLICKS)]
-    assert told(merge.take([True, True, True])) == []
+    assert told(merge.take([True, True, True, True])) == [(1, CLICKS), (5, CLICKS)]
+    assert told(merge.take([True, True, True, True])) == []
 
 
 def test_at_equal_times_the_topics_order_decides_even_between_chunks():
@@ -42,16 +42,22 @@ def test_at_equal_times_the_topics_order_decides_even_between_chunks():
     merge.add(CLICKS, events(CLICKS, 5))
     merge.add(ORDERS, events(ORDERS, 5))
     # More clicks at 5 may come, and they would come before the order.
-    assert told(merge.take([False, False, True])) == [(5, CLICKS)]
+    assert told(merge.take([False, False, True, True])) == [(5, CLICKS)]
     merge.add(CLICKS, events(CLICKS, 5, 6, first=1))
-    assert told(merge.take([False, False, True])) == [(5, CLICKS), (5, ORDERS)]
+    assert told(merge.take([False, False, True, True])) == [(5, CLICKS), (5, ORDERS)]
 
 
 def test_a_topics_own_order_is_kept_where_its_times_go_back():
     merge = Merge()
     merge.add(CLICKS, events(CLICKS, 9, 2, 10))
     merge.add(ORDERS, events(ORDERS, 3, 20))
-    assert told(merge.take([True, True, True])) == [(3, ORDERS), (9, CLICKS), (2, CLICKS), (10, CLICKS), (20, ORDERS)]
+    assert told(merge.take([True, True, True, True])) == [
+        (3, ORDERS),
+        (9, CLICKS),
+        (2, CLICKS),
+        (10, CLICKS),
+        (20, ORDERS),
+    ]
 
 
 lists = st.lists(st.integers(0, 30), max_size=30)
@@ -67,7 +73,7 @@ def test_the_order_does_not_depend_on_the_cuts(clicks, orders, profiles, cuts):
         for source, size in [*cuts, *((s, 1000) for s in (CLICKS, ORDERS, PROFILES))]:
             merge.add(source, topics[source][at[source] : at[source] + size])
             at[source] += size
-            taken = merge.take([at[s] >= len(topics[s]) for s in range(3)])
+            taken = merge.take([*(at[s] >= len(topics[s]) for s in range(3)), True])
             out += [(int(e["source"]), int(e["offset"])) for e in taken]
         return out
 

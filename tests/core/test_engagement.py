@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.core import habit
+from streams.core import activity, habit
 from streams.core.dimension import ATTENTION, CONTRIBUTION, DIMENSIONS, INFLUENCE, RUNG, STAGE
 from streams.core.row import DAY, NEVER, NEVER_DAY, SEED
 from tests.core.walk import D0, DEFAULTS, T0, Walk, figures, ruled
@@ -266,17 +266,16 @@ def test_while_the_clock_stands_still_nobody_weakens_and_he_is_looked_at_again()
     assert of(ATTENTION, walk.time(at(60))) == [("steady", "weakening", "time", 21)]
 
 
-def test_gaps_that_are_settled_bring_the_day_nearer():
+def test_a_gap_brings_the_day_nearer_at_once_settled_or_not():
     own = {"personal": 1, "personal_prior": 0.5, "personal_log_gap": 3.0, "personal_ceiling_ms": 40 * DAY}
     walk = seed(Walk(ruled(dormant_ms=20 * DAY, personal_margin=1.0, personal_floor_ms=2 * DAY, **own)))
-    days(walk, 0, 1)
+    days(walk, 0)
     assert walk.due > D0 + 10
-    # Something else lets his calendar pass: the gap of a day is settled, and his absence is a shorter one.
-    walk.time(at(4))
+    days(walk, 1)
+    near = activity.absence_ms(walk.rows[0], walk.rules[0])
+    assert near < 10 * DAY
     habit.pass_days(walk.rows[0], np.int64(D0 + 4))
-    assert walk.due == D0 + 4
-    walk.time(at(5))
-    assert D0 + 4 < walk.due < D0 + 10
+    assert activity.absence_ms(walk.rows[0], walk.rules[0]) == near
 
 
 # Against a recount

@@ -6,6 +6,7 @@ acts among them, partition by partition, since time in a partition ends with the
 
 import random
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from aiokafka.partitioner import murmur2
@@ -63,6 +64,13 @@ def generate(users=300, days=70, seed=1, start=START, *, by_turns=False):
     events = [event for number in range(users) for event in _life(dice, number, days, start, by_turns)]
     events += [profile(f"u{number:04d}", number, start) for number in range(users) if number % 6]
     return sorted(events, key=lambda event: event.at)
+
+
+def stages(events, count):
+    """Cut a history into pieces of as many days each."""
+    first, last = events[0].at, events[-1].at + 1
+    edges = [first + (last - first) * k // count for k in range(count + 1)]
+    return [[e for e in events if a <= e.at < b] for a, b in pairwise(edges)]
 
 
 def profile(user, number, at, **attributes):

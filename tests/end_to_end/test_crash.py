@@ -4,11 +4,10 @@ The input is fed by days, so the watermark stays a day behind; see `history.gene
 """
 
 import random
-from itertools import pairwise
 
 import pytest
 
-from tests.end_to_end.history import CLICKS, generate
+from tests.end_to_end.history import CLICKS, generate, stages
 from tests.end_to_end.law import assert_pushed_once, assert_rows_exact, assert_told_once, profiles_of
 from tests.end_to_end.scene import PARTITIONS, expected
 from tests.oracle import DAY
@@ -19,13 +18,6 @@ KILLS = 4
 @pytest.fixture
 def scene(play, real_kafka):
     return play(real_kafka, lateness_seconds=DAY / 1000)
-
-
-def stages(events, count):
-    """Cut a history into pieces of as many days each."""
-    first, last = events[0].at, events[-1].at + 1
-    edges = [first + (last - first) * k // count for k in range(count + 1)]
-    return [[e for e in events if a <= e.at < b] for a, b in pairwise(edges)]
 
 
 def assert_whole(scene, events):

@@ -1,6 +1,6 @@
 """On the embedded broker, which has no transactions: nothing is lost, and what comes twice says the same twice."""
 
-from tests.end_to_end.history import generate
+from tests.end_to_end.history import generate, stages
 from tests.end_to_end.law import assert_pushed_once, assert_rows_exact, assert_told, assert_told_once, profiles_of
 from tests.end_to_end.scene import expected
 from tests.oracle import DAY
@@ -35,10 +35,12 @@ def test_ended_in_good_order_amid_the_stream_nothing_comes_twice(play, embedded_
 def test_killed_amid_the_stream_nothing_is_lost_and_what_comes_again_is_the_same(play, embedded_broker):
     scene = play(embedded_broker, guarantee="at-least-once", lateness_seconds=DAY / 1000)
     events = generate(seed=22, by_turns=True)
-    scene.feed(events)
-    for name in ("the first", "the second"):
+    first, *rest = stages(events, 3)
+    scene.feed(first)
+    for name, stage in zip(("the first", "the second"), rest, strict=True):
         worker = scene.start(name)
         scene.await_more(20)
+        scene.feed(stage)
         worker.kill()
     worker = scene.start_ready("the third")
     scene.await_pushed()

@@ -33,7 +33,8 @@ def ended(scene, worker, seconds=60):
 
 
 def test_a_worker_that_cannot_commit_for_long_ends_and_says_why(alone, lone_kafka):
-    scene = alone(stuck_seconds=2, session_seconds=30)
+    # Seldom commits: whenever the broker falls silent, something is folded that waits for the next one.
+    scene = alone(stuck_seconds=2, session_seconds=30, commit_seconds=1)
     worker = scene.start_ready()
     scene.feed(generate(users=200, seed=31))
     scene.await_more(20)
