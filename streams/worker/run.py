@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import logging.config
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -24,7 +25,8 @@ from streams.worker.census import add_census
 from streams.worker.ending import Ending
 from streams.worker.garbage import take_over
 from streams.worker.health import add_pages
-from streams.worker.partition import Forget
+from streams.worker.partition import Forget, rules_of
+from streams.worker.warm import warm
 from streams.worker.watchdog import Watchdog
 
 TABLE = "users"
@@ -51,6 +53,8 @@ def build(settings: Settings) -> Awaken:
 
 def run(settings: Settings) -> int:
     """Run a worker until SIGTERM or SIGINT; return the exit code (`Ending`)."""
+    logging.config.dictConfig(logging_config(settings))
+    warm(rules_of(settings))
     app = build(settings)
     worker = faust.Worker(
         app,
