@@ -26,6 +26,10 @@ outage = typer.Typer(
     no_args_is_help=True, help="Declare, list, end and undo outages, in which nobody's absence counts."
 )
 app.add_typer(outage, name="outage")
+backfill = typer.Typer(
+    no_args_is_help=True, help="Declare, list and undo backfills: what is loaded late, and pushes nobody."
+)
+app.add_typer(backfill, name="backfill")
 app.add_typer(dead_letters, name="dead-letters")
 Config = Annotated[
     Optional[Path],  # noqa: UP045 (typer reads it at run time)
@@ -179,9 +183,10 @@ def outage_declare(
 ) -> None:
     """Declare an outage, past or present: those who have not lapsed yet are credited with it."""
     from streams.ops import outage as ops
+    from streams.ops.control import parse
 
-    until = None if end is None else ops.parse(end, "--to")
-    made = ops.declare(declared.load(config), ops.parse(start, "--from"), until, topic or (), reason)
+    until = None if end is None else parse(end, "--to")
+    made = ops.declare(declared.load(config), parse(start, "--from"), until, topic or (), reason)
     typer.echo(f"declared {made.id}; who has lapsed already stays so until his next act")
 
 
@@ -201,8 +206,9 @@ def outage_end(
 ) -> None:
     """End the outage that lasts; one that the gate has found teaches it what is usual now."""
     from streams.ops import outage as ops
+    from streams.ops.control import parse
 
-    now = time.time_ns() // 1_000_000 if at is None else ops.parse(at, "--at")
+    now = time.time_ns() // 1_000_000 if at is None else parse(at, "--at")
     typer.echo(f"ended {ops.name_of(ops.finish(declared.load(config), ident, now))}")
 
 
@@ -210,6 +216,37 @@ def outage_end(
 def outage_undo(ident: Annotated[str, typer.Argument(metavar="ID")], config: Config = None) -> None:
     """Take a declared outage back: nobody is credited with it any more."""
     from streams.ops import outage as ops
+
+    typer.echo(f"undone {ops.undo(declared.load(config), ident).id}")
+
+
+@backfill.command("declare")
+def backfill_declare(
+    start: Annotated[str, typer.Option("--from", help="the first event's time, RFC 3339, as 2026-11-22T08:30:00Z")],
+    end: Annotated[str, typer.Option("--to", help="the time after the last event")],
+    reason: Annotated[str, typer.Option(help="why, for those who read the list")],
+    config: Config = None,
+) -> None:
+    """Declare that events of a span will be loaded late: what follows from them is history, and pushes nobody."""
+    from streams.ops import backfill as ops
+    from streams.ops.control import parse
+
+    made = ops.declare(declared.load(config), parse(start, "--from"), parse(end, "--to"), reason)
+    typer.echo(f"declared {made.id}; load the events once the workers have heard of it, within seconds")
+
+
+@backfill.command("list")
+def backfill_list(config: Config = None) -> None:
+    """List the backfills that are declared."""
+    from streams.ops import backfill as ops
+
+    ops.render(ops.everything(declared.load(config)))
+
+
+@backfill.command("undo")
+def backfill_undo(ident: Annotated[str, typer.Argument(metavar="ID")], config: Config = None) -> None:
+    """Take a backfill back: what comes from now on of its span is the present again."""
+    from streams.ops import backfill as ops
 
     typer.echo(f"undone {ops.undo(declared.load(config), ident).id}")
 

@@ -25,7 +25,6 @@ from streams.index import Index
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
 from streams.wire.decode import read_profile
 from streams.wire.event import Profile, allowed, instant_ms
-from streams.wire.layout import OLD_RULES
 
 FIRST_CAPACITY = 1024
 NO_STOPS = np.empty((0, 2), np.int64)
@@ -282,6 +281,8 @@ class Shard:
         self.profiles[row] = payload
         profile = read_profile(payload)
         self._note_profile(self.rows[row], profile)
+        if profile.side in self.book.kinds:
+            event["side"] = self.book.kinds.index(profile.side) + 1
         return self._fold(event, self._attribute_values(profile))
 
     def _note_profile(self, row: np.void, profile: Profile) -> None:
@@ -290,9 +291,6 @@ class Shard:
         row["contacts"] = sum(1 << k for k, name in enumerate(CHANNELS) if profile.contacts.get(name))
         row["consents"] = sum(1 << k for k, name in enumerate(CHANNELS) if consents.get(name))
         row["flags"] = (int(row["flags"]) & ~SEED) | (SEED if profile.seed else 0)
-        if profile.side in self.book.kinds and (kind := self.book.kinds.index(profile.side)) != row["kind"]:
-            row["kind"] = kind
-            row["version"] = OLD_RULES if row["version"] else 0  # his thresholds are others now
         if profile.membership is not None:
             row["member_from"] = instant_ms(profile.membership.since) // DAY
             row["member_until"] = instant_ms(profile.membership.until) // DAY

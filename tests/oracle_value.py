@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 DAY_MS = 86_400_000
+HALF_YEAR_DAYS = 189  # 26 weeks, and the one that runs
+REMEMBERED_FOR_EVER = 4
 TIERS = {
     "HHH": "champion", "HLH": "grow_frequency", "LHH": "keep", "LLH": "rescue",
     "HHL": "grow_basket", "HLL": "nurture", "LHL": "maintain", "LLL": "let_go",
@@ -29,6 +31,13 @@ class Deed(NamedTuple):
     coupon: bool = False
     kind: str = ""
     said: Mapping = MappingProxyType({})
+
+
+class Ahead(NamedTuple):
+    """Refunds of an order that has not come, and the time of the first."""
+
+    at: int
+    refunds: list
 
 
 class Own(NamedTuple):
@@ -80,7 +89,8 @@ class User:
         self.terms = terms
         self.kind = ""
         self.known = False
-        self.orders = {}  # id → [at, amount, with a coupon, stands]
+        self.orders = []  # each [at, amount, with a coupon, stands]
+        self.remembered = {}  # id → one of them, or the refunds that came before it; the newest told last
         self.clicks = []
         self.visits = set()
         self.said = {}
@@ -91,10 +101,7 @@ class User:
         if deed.kind:
             self.kind = deed.kind
         if deed.what == "paid":
-            if deed.order in self.orders:
-                return
-            self.orders[deed.order] = [deed.at, deed.amount, deed.coupon, True]
-            self.visits.add(day_of(deed.at))
+            self.buy(deed)
         elif deed.what in ("refunded", "cancelled"):
             self.take_back(deed)
         elif deed.what == "click":
@@ -104,15 +111,39 @@ class User:
             self.said = deed.said
         self.known = self.known or deed.what in ("click", "paid", "profile")
 
+    def buy(self, deed):
+        ahead = self.remembered.get(deed.order, Ahead(deed.at, []))
+        if not isinstance(ahead, Ahead):
+            return
+        self.visits.add(day_of(deed.at))
+        self.remembered.pop(deed.order, None)
+        self.remembered[deed.order] = [deed.at, deed.amount, deed.coupon, True]
+        self.orders.append(self.remembered[deed.order])
+        for refund in ahead.refunds:
+            self.take_back(refund)
+        self.forget(day_of(deed.at))
+
     def take_back(self, deed):
-        order = self.orders.setdefault(deed.order, [deed.at, 0, False, False])
-        if deed.what == "refunded" and 0 < deed.amount < order[1]:
+        if deed.order not in self.remembered:
+            self.remembered[deed.order] = Ahead(deed.at, [])
+            self.forget(day_of(deed.at))
+        order = self.remembered[deed.order]
+        if isinstance(order, Ahead):
+            order.refunds.append(deed)
+        elif deed.what == "refunded" and 0 < deed.amount < order[1]:
             order[1] -= deed.amount
         else:
             order[3] = False
 
+    def forget(self, day):
+        """Of what is older than half a year only the newest told are remembered."""
+        newest_first = list(reversed(self.remembered.items()))
+        for ident, told in newest_first[REMEMBERED_FOR_EVER:]:
+            if day_of(told[0]) < day - timedelta(days=HALF_YEAR_DAYS):
+                del self.remembered[ident]
+
     def standing(self):
-        return [(day_of(at), amount, coupon) for at, amount, coupon, stands in self.orders.values() if stands]
+        return [(day_of(at), amount, coupon) for at, amount, coupon, stands in self.orders if stands]
 
     def recent(self, day, weeks):
         first = week_of(day) - timedelta(weeks=weeks - 1)

@@ -143,7 +143,7 @@ def test_two_days_of_silence_are_one_stop_dated_from_the_last_record():
     assert sim.run(sim.now + 3 * DAY, 5 * MINUTE).stops == [stop]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     rate=strategies.floats(10, 500),
     hour=strategies.floats(7.5, 16),

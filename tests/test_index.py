@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import index as room
@@ -11,7 +11,6 @@ from streams.index import FIRST_SLOTS, Index
 keys = st.lists(st.binary(max_size=12), max_size=80)
 
 
-@settings(deadline=None)
 @given(st.lists(keys, max_size=6))
 def test_it_is_a_dictionary_that_counts_from_nought(chunks):
     index, known = Index(), {}

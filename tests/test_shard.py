@@ -188,6 +188,21 @@ def test_a_profile_says_his_kind(town):
     assert town.word("a", 0) == "dormant"
 
 
+def test_who_becomes_another_kind_by_his_profile_is_judged_by_its_thresholds_when_he_says_so(town):
+    town.click("a")
+    moves = town.profile("a", T0 + 5 * DAY, side="rider")
+    [move] = moves[moves["dimension"] == 0]
+    assert (move["at"], move["cause"], town.word("a", 0)) == (T0 + 5 * DAY, THRESHOLD_CAUSE, "dormant")
+
+
+def test_who_is_dormant_in_his_new_kind_too_stays_so(town):
+    town.click("a")
+    town.shard.advance(T0 + 14 * DAY + 1)
+    assert town.word("a", 0) == "dormant"
+    for at in (T0, T0 + 15 * DAY):
+        assert not len(town.profile("a", at, side="rider"))
+
+
 def test_a_profiles_time_moves_no_clock(town):
     town.click("a")
     town.profile("a", T0 + 400 * DAY)

@@ -179,8 +179,12 @@ def happen(state, law, row, event, places, moves, n):  # type: ignore[no-untyped
         habit.pass_days(row, at // DAY)
         social.hear(row, event["kind"], at // DAY)
         groups = SOCIAL
+    if row["kind"] == before:
+        return n, groups
     # Another kind of user is judged by other thresholds.
-    return n, groups if row["kind"] == before else ALL
+    now = max(min(at, law.vouched), row["last_at"], row["since"] + 1)
+    habit.pass_days(row, now // DAY)
+    return activity.reconsider(row, now, law.rules, law.stops, moves, n), ALL
 
 
 @njit(cache=True)

@@ -60,17 +60,18 @@ def left(order, amount):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
 @njit(cache=True)
 def undo(state, row, at, event):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Take an order back, or a part of its amount; return its place plus 1 (0: there is none), and its points."""
+    back = np.int64(event["amount"]) if event["kind"] != CANCELLED else np.int64(0)
     found = find(state, row, event["hash"])
     if not found:
         # Its order may still come.
-        back = event["amount"] if event["kind"] != CANCELLED else 0
         remember(state, row, at, event["hash"], back, 0, 0, 0, AWAITED)
         return 0, 0
     order = state.pool[found - 1]
     if order["undone"]:
+        await_more(order, back)
         return 0, 0
-    amount, back, points = np.int64(order["amount"]), np.int64(event["amount"]), np.int64(order["points"])
-    if event["kind"] != CANCELLED and 0 < back < amount:
+    amount, points = np.int64(order["amount"]), np.int64(order["points"])
+    if 0 < back < amount:
         points = points * back // amount
         order["amount"] -= back
         order["points"] -= points
@@ -81,6 +82,13 @@ def undo(state, row, at, event):  # type: ignore[no-untyped-def] # noqa: ANN001,
     count(row, order["at"], -1, -amount, -np.int64(order["coupon"]))
     row["last_order_at"] = newest(state, row)
     return found, points
+
+
+@njit(cache=True)
+def await_more(order, back):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Add to what was paid back of an order that has not come; 0 is all of it."""
+    if order["undone"] == AWAITED and order["amount"]:
+        order["amount"] = min(np.int64(order["amount"]) + back, I4_MAX) if back else 0
 
 
 @njit(cache=True)

@@ -7,26 +7,22 @@ taken back. While an outage lasts, nobody lapses at all.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from streams.ops import NotReady
-from streams.ops.admin import connect
+from streams.ops.control import at_control, free_id
 from streams.wire.control import Outage, Stop, key_of
 from streams.wire.message import instant
-from streams.worker.control import Control, View, Writer
+from streams.worker.control import View, Writer
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-T = TypeVar("T")
-WAIT_SECONDS = 30.0
 LIST = "awaken outage list"
 OPERATOR = "an operator"
 Span = Stop | Outage
@@ -34,21 +30,6 @@ Span = Stop | Outage
 
 class NoSuchOutage(NotReady):
     """There is no outage that could be meant; the text says which there are."""
-
-
-def parse(text: str, option: str) -> int:
-    """Return a time given as RFC 3339, with its zone, as int ms UTC.
-
-    Raises:
-        NotReady: it is no such time.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise NotReady(f"{option} {text}: is not a time with its zone", "write it like 2026-11-22T08:30:00Z")
-    return round(moment.timestamp() * 1000)
 
 
 def declare(settings: Settings, start: int, end: int | None, topics: Sequence[str], why: str) -> Outage:
@@ -65,11 +46,12 @@ def declare(settings: Settings, start: int, end: int | None, topics: Sequence[st
         raise NotReady(f"--topic {unknown[0]}: is no input", f"there are {' and '.join(inputs)}")
 
     async def write(view: View, writer: Writer) -> Outage:
-        outage = Outage(_free_id(view, start), start, end, tuple(topics) or inputs, why)
+        ident = free_id(start, {known.id for known in view.outages})
+        outage = Outage(ident, start, end, tuple(topics) or inputs, why)
         await writer.write([outage])
         return outage
 
-    return _at_control(settings, write)
+    return at_control(settings, write)
 
 
 def finish(settings: Settings, ident: str | None, end: int) -> Span:
@@ -98,7 +80,7 @@ def finish(settings: Settings, ident: str | None, end: int) -> Span:
         await writer.write([ended])
         return ended
 
-    return _at_control(settings, write)
+    return at_control(settings, write)
 
 
 def undo(settings: Settings, ident: str) -> Outage:
@@ -119,7 +101,7 @@ def undo(settings: Settings, ident: str) -> Outage:
         await writer.remove([key_of(found)])
         return found
 
-    return _at_control(settings, write)
+    return at_control(settings, write)
 
 
 def everything(settings: Settings) -> list[Span]:
@@ -128,7 +110,7 @@ def everything(settings: Settings) -> list[Span]:
     async def ask(view: View, _: Writer) -> list[Span]:
         return known(view)
 
-    return _at_control(settings, ask)
+    return at_control(settings, ask)
 
 
 def known(view: View) -> list[Span]:
@@ -150,28 +132,3 @@ def render(spans: Sequence[Span]) -> None:
         until = "lasts" if span.end is None else instant(span.end)
         table.add_row(name_of(span), instant(span.start), until, ", ".join(span.topics), why)
     Console(soft_wrap=True).print(table if spans else "there has been no outage")
-
-
-def _free_id(view: View, start: int) -> str:
-    """Return a name for an outage from `start`, taken from its time."""
-    base = datetime.fromtimestamp(start // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
-    taken = {outage.id for outage in view.outages}
-    return next(name for n in range(1, len(taken) + 2) if (name := base if n == 1 else f"{base}-{n}") not in taken)
-
-
-def _at_control(settings: Settings, work: Callable[[View, Writer], Awaitable[T]]) -> T:
-    """Do some work with all that stands on `control`, and a writer to it."""
-    with connect(settings.kafka) as admin:
-        if settings.topics.control not in admin.list_topics():
-            raise NotReady(f"the topic {settings.topics.control} is missing", "create what is missing: awaken topics")
-    return asyncio.run(asyncio.wait_for(_work(settings, work), WAIT_SECONDS))
-
-
-async def _work(settings: Settings, work: Callable[[View, Writer], Awaitable[T]]) -> T:
-    control = Control(settings)
-    writer = await Writer.open(settings)
-    try:
-        await control.open()
-        return await work(control.view, writer)
-    finally:
-        await asyncio.gather(control.close(), writer.close())

@@ -1,8 +1,8 @@
 """The records of `control`: what every worker must know alike, declared once, written as JSON.
 
 `control` is one partition, compacted, and read whole by every worker. A record's key says what it replaces: there
-is one newest vouching, and each stop, outage, rule version, cut and topic's profile stands under a key of its own,
-so that compaction keeps exactly what a worker of next year must know. Times are int ms UTC; a null value (a
+is one newest vouching, and each stop, outage, backfill, rule version, cut and topic's profile stands under a key of
+its own, so that compaction keeps exactly what a worker of next year must know. Times are int ms UTC; a null value (a
 tombstone) takes its key back.
 """
 
@@ -50,6 +50,15 @@ class Outage(Struct, frozen=True, tag_field="kind", tag="outage"):
     reason: Reason = "declared"
 
 
+class Backfill(Struct, frozen=True, tag_field="kind", tag="backfill"):
+    """A span of event time, `start` included, that an operator declared to be loaded late: it is history."""
+
+    id: str
+    start: int
+    end: int
+    why: str
+
+
 class RuleVersion(Struct, frozen=True, tag_field="kind", tag="rules", rename={"from_": "from"}):
     """The rules that hold for what happens at `from_` (event time) and later; what they say is the core's affair."""
 
@@ -86,7 +95,7 @@ class Usual(Struct, frozen=True, tag_field="kind", tag="usual"):
     shares: tuple[float, ...]
 
 
-Record = Vouched | Stop | Outage | RuleVersion | Cuts | Usual
+Record = Vouched | Stop | Outage | Backfill | RuleVersion | Cuts | Usual
 
 
 def key_of(record: Record) -> bytes:
@@ -98,6 +107,8 @@ def key_of(record: Record) -> bytes:
             key = f"stop-{record.start}"
         case Outage():
             key = f"outage-{record.id}"
+        case Backfill():
+            key = f"backfill-{record.id}"
         case RuleVersion():
             key = f"rules-{record.version}"
         case Cuts():

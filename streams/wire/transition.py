@@ -18,6 +18,7 @@ from streams.core.rules import Rulebook
 from streams.index import Index
 
 Keyed = tuple[bytes, bytes]
+PRESENT = np.zeros((), bool)
 WHAT = ["dimension", "from", "to", "cause", "kind", "rules"]
 
 
@@ -46,19 +47,19 @@ class Encoder:
             self._books[book.number] = book
             self._kind.cache_clear()
 
-    def encode(self, moves: np.ndarray, index: Index, historic_before: int) -> dict[str, list[Keyed]]:
+    def encode(self, moves: np.ndarray, index: Index, historic: np.ndarray = PRESENT) -> dict[str, list[Keyed]]:
         """Return (key, CloudEvent bytes) for each of the moves (MOVE[n]), by the settings' name of the topic.
 
-        Moves dated before `historic_before` (int ms UTC) are marked historic.
+        `historic` (bool[n], or one for all) says which of them are marked so.
         """
         times = np.datetime_as_string(moves["at"].astype("datetime64[ms]"), timezone="UTC").tolist()
         columns = (moves[name].tolist() for name in ("at", "seq", "figures"))
+        marks = np.where(np.broadcast_to(historic, len(moves)), "true", "false").tolist()
         written: dict[str, list[Keyed]] = {}
-        for key, what, time, at, seq, figures in zip(
-            index.keys(moves["row"]), moves[WHAT].tolist(), times, *columns, strict=True
+        for key, what, time, mark, at, seq, figures in zip(
+            index.keys(moves["row"]), moves[WHAT].tolist(), times, marks, *columns, strict=True
         ):
             kind, user = self._kind(*what), quoted(key.decode())
-            historic = "true" if at < historic_before else "false"
             evidence = ",".join(
                 [f'"{name}":{number(x)}' for name, x in zip(kind.figures, figures, strict=False) if x >= 0]
             )
@@ -66,7 +67,7 @@ class Encoder:
                 f'{{"specversion":"1.0","id":"{user}-{seq}-{at}","source":"{self.source}",'
                 f'"type":"{kind.type}","subject":"{user}","time":"{time}",'
                 f'"datacontenttype":"application/json","data":{{{kind.data},"seq":{seq},"at":{at},'
-                f'"rules":"{kind.rules}","historic":{historic},"evidence":{{{evidence}'
+                f'"rules":"{kind.rules}","historic":{mark},"evidence":{{{evidence}'
                 f"{kind.evidence if evidence else kind.evidence[1:]}}}}}}}"
             )
             written.setdefault(kind.topic, []).append((key, event.encode()))

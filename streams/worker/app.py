@@ -25,7 +25,7 @@ from streams import metrics
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.worker import garbage
-from streams.worker.control import LET_GO_SECONDS, Control, trusted
+from streams.worker.control import LET_GO_SECONDS, Control
 from streams.worker.freeze import refreeze_ms, sketch_regularly
 from streams.worker.ledger import Fenced, Ledger, PlainLedger, TransactionalLedger
 from streams.worker.partition import Forget, Partition, nobody, rules_of
@@ -56,7 +56,7 @@ class Awaken(faust.App):
         self.waiting_since = time.monotonic()
         self.unsettled = False  # it ended without having been able to commit all that it had folded
         self.control = Control(settings, self._note_progress)
-        self.control.on_change.append(self._trust)
+        self.control.on_change.append(self._heed)
         self._watch: asyncio.Task[None] | None = None
         self._sketching: asyncio.Task[None] | None = None
         self._started_at = time.time_ns() // 1_000_000
@@ -130,14 +130,10 @@ class Awaken(faust.App):
                 await asyncio.wait(tasks, timeout=LET_GO_SECONDS)
             await self.control.close()
 
-    def _trust(self) -> None:
-        """Let every partition decide absence as far as `control` says."""
-        vouched, stops = trusted(self.settings, self.control.view)
-        plans = self.control.view.plans
+    def _heed(self) -> None:
+        """Let every partition go by what `control` says."""
         for partition in self.partitions.values():
-            partition.trust(vouched, stops)
-            if plans:
-                partition.shard.plan(plans)
+            partition.heed(self.control.view)
 
     def _keep_watch(self) -> None:
         """Watch the input if this worker holds partition 0; nothing waits for it."""
@@ -180,9 +176,7 @@ class Awaken(faust.App):
         tp = TopicPartition(self.changelog_topic, number)
         self.recovered[number] = await recover(shard, self.settings.kafka, tp, position, self._note_progress)
         partition = Partition(number, self.settings, shard, ledger, self.consumer, forget=self.forget)
-        partition.trust(*trusted(self.settings, self.control.view))
-        if plans := self.control.view.plans:
-            shard.plan(plans)
+        partition.heed(self.control.view)
         self.partitions[number] = partition
         self._committers[number] = asyncio.create_task(self._commit_regularly(partition))
         log.info("partition %d: %d users, changelog read to %d", number, len(shard.index), self.recovered[number])

@@ -26,7 +26,7 @@ from streams.core.row import NEVER
 from streams.core.rules import Rulebook
 from streams.settings import Settings
 from streams.shard import Plan
-from streams.wire.control import Cuts, Outage, Record, RuleVersion, Stop, Usual, Vouched, encode, key_of, read
+from streams.wire.control import Backfill, Cuts, Outage, Record, RuleVersion, Stop, Usual, Vouched, encode, key_of, read
 from streams.worker.ledger import Fenced
 from streams.worker.recovery import read_to_end
 
@@ -79,6 +79,11 @@ class View:
     def outages(self) -> list[Outage]:
         """The outages that operators declared, by start."""
         return sorted(self._of(Outage), key=lambda outage: outage.start)
+
+    @property
+    def backfills(self) -> list[Backfill]:
+        """The spans that operators declared to be loaded late, by start."""
+        return sorted(self._of(Backfill), key=lambda backfill: backfill.start)
 
     @property
     def stops(self) -> list[Span]:

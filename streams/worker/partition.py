@@ -24,11 +24,13 @@ from streams.core.rules import Rulebook
 from streams.merge import Merge
 from streams.settings import Settings
 from streams.shard import Shard
+from streams.wire.control import Backfill
 from streams.wire.decode import Bad, Names, decode, read_profile
 from streams.wire.event import Profile
 from streams.wire.partitioner import settle
 from streams.wire.transition import Encoder
 from streams.worker.chunk import Chunk
+from streams.worker.control import View, trusted
 from streams.worker.ledger import Fenced, Keyed, Ledger
 
 Forget = Callable[[str], Awaitable[object]]
@@ -92,6 +94,7 @@ class Partition:
         self._newest = [0] * len(SOURCES)
         self._payloads: dict[int, bytes | None] = {}
         self._bad: list[tuple[int, Bad]] = []
+        self._backfills: list[Backfill] = []
         self._encoder = Encoder(f"awaken/{settings.group}")
         self._committing = asyncio.Lock()
 
@@ -122,9 +125,12 @@ class Partition:
         moves.append(self.shard.advance(self._watermark(ends)))
         self._emit(np.concatenate(moves) if len(moves) > 1 else moves[0])
 
-    def trust(self, vouched: int, stops: np.ndarray) -> None:
-        """Let absence be decided through `vouched` (int ms UTC), with `stops` (i8[k, 2]) credited to everybody."""
-        self.shard.trust(vouched, stops)
+    def heed(self, view: View) -> None:
+        """Go by what stands on `control`: how far absence may be decided, its stops, backfills and rules."""
+        self.shard.trust(*trusted(self.settings, view))
+        self._backfills = view.backfills
+        if plans := view.plans:
+            self.shard.plan(plans)
 
     def waiting(self, topic: str) -> int:
         """Return how many events of a topic wait for another topic."""
@@ -225,11 +231,8 @@ class Partition:
         """Hand the moves (MOVE[n]) to the ledger as transitions."""
         if not len(moves):
             return
-        historic_before = self._now() - round(self.settings.historic_hours * HOUR)
-        if self.settings.clock == "event":
-            historic_before = 0  # history that is played is the present
         self._encoder.know(self.shard.book)
-        for topic, records in self._encoder.encode(moves, self.shard.index, historic_before).items():
+        for topic, records in self._encoder.encode(moves, self.shard.index, self._historic(moves["at"])).items():
             self.ledger.record(getattr(self.settings.topics, topic), records)
         book = self.shard.book
         kinds = (moves["dimension"].astype(int) << 16) + (moves["to"].astype(int) << 8) + moves["cause"]
@@ -237,6 +240,16 @@ class Partition:
             dimension, to, cause = int(kind) >> 16, int(kind) >> 8 & 255, int(kind) & 255
             labels = book.dimensions[dimension], book.values[dimension][to], CAUSES[cause]
             metrics.TRANSITIONS.labels(*labels).inc(int(count))
+
+    def _historic(self, at: np.ndarray) -> np.ndarray:
+        """Say of each time (i8[n], ms UTC) whether what is dated so is history: too old, or of a declared backfill."""
+        old = 0  # history that is played is the present
+        if self.settings.clock == "wall":
+            old = self._now() - round(self.settings.historic_hours * HOUR)
+        found: np.ndarray = at < old
+        for backfill in self._backfills:
+            found |= (at >= backfill.start) & (at < backfill.end)
+        return found
 
     def _take_positions(self) -> None:
         """Tell the ledger how far each topic is folded, and what was bad up to there."""

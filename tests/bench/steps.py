@@ -124,7 +124,7 @@ def run(clock, fetches):
         moves = np.concatenate(
             [clock("fold", shard.fold, events, {}), clock("advance", shard.advance, max(shard.newest, 1))]
         )
-        written = clock("transitions, by template", encoder.encode, moves, shard.index, 0)
+        written = clock("transitions, by template", encoder.encode, moves, shard.index)
         clock("transitions, by dictionary (not taken)", by_dictionary, moves, shard.index)
         pairs = [pair for pairs in written.values() for pair in pairs]
         pairs += zip(*clock("changed rows, taken and encoded", shard.take_changed), strict=True)

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core import activity, habit
@@ -379,7 +379,6 @@ def look(walk):
     return tuple(walk.value(dimension) for dimension in (STAGE, RUNG, ATTENTION))
 
 
-@settings(deadline=None)
 @given(lives, rulings, st.booleans())
 def test_on_every_day_he_is_what_a_recount_says(life, rule, is_seed):
     acts = lived(life)
@@ -395,7 +394,6 @@ def test_on_every_day_he_is_what_a_recount_says(life, rule, is_seed):
         assert look(walk) == (recount.stage(day), recount.rung(day), expected), day - D0
 
 
-@settings(deadline=None)
 @given(lives, rulings, st.integers(0, 4))
 def test_when_time_is_told_makes_no_difference(life, rule, dwell):
     acts = lived(life)
@@ -415,7 +413,6 @@ def test_when_time_is_told_makes_no_difference(life, rule, dwell):
         assert was[4] <= now[4]
 
 
-@settings(deadline=None)
 @given(lives, rulings, st.randoms(use_true_random=False), st.booleans())
 def test_acts_that_come_late_by_a_day_lead_to_the_same(life, rule, random, is_seed):
     acts = lived(life)
@@ -432,7 +429,6 @@ def test_acts_that_come_late_by_a_day_lead_to_the_same(life, rule, random, is_se
         assert look(walk) == expected, day - D0
 
 
-@settings(deadline=None)
 @given(lives, rulings, st.integers(0, 3))
 def test_every_move_goes_on_from_where_the_one_before_led(life, rule, dwell):
     acts = lived(life)

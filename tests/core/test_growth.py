@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core import growth
@@ -204,7 +204,6 @@ def play(user, events):
             user.click(day, kind, a)
 
 
-@settings(deadline=None)
 @given(histories(), st.integers(0, 300), st.sampled_from([0, 2, 40]))
 def test_moves_equal_those_found_by_looking_at_every_day(events, later, dwell):
     user, cut = User(rules(dwell=dwell)), events[-1][0] + later
@@ -215,7 +214,6 @@ def test_moves_equal_those_found_by_looking_at_every_day(events, later, dwell):
     assert user.row["points"] == balance
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 100),
     st.sets(st.integers(0, 99), max_size=5),

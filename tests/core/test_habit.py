@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core import habit
@@ -69,7 +69,6 @@ def halved(times, weeks, newest):
     return left
 
 
-@settings(deadline=None)
 @given(acts, st.randoms(use_true_random=False), st.integers(0, 70))
 def test_the_gaps_are_those_between_the_settled_days(life, random, later):
     told = lived(life)
@@ -83,7 +82,6 @@ def test_the_gaps_are_those_between_the_settled_days(life, random, later):
     assert walk.row["settled_day"] == max((day for day in days if day <= newest - 2), default=0)
 
 
-@settings(deadline=None)
 @given(acts, st.randoms(use_true_random=False))
 def test_acts_that_come_late_by_a_day_leave_the_same_row(life, random):
     told = lived(life)
@@ -130,7 +128,6 @@ def test_the_gap_between_acts_is_smoothed():
     assert walk.row["last_at"] == T0 + 3000
 
 
-@settings(deadline=None)
 @given(acts)
 def test_hours_and_interests_are_recounted_and_halved(life):
     told = lived(life)
@@ -172,7 +169,6 @@ def test_a_ninth_category_takes_the_place_and_the_weight_of_the_least():
     assert walk.row["interests"].tolist() == sorted(interests(walk))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=200))
 def test_what_makes_up_an_eighth_is_among_the_eight_and_no_weight_is_too_small(codes):
     found, true = interests(liked(*codes)), Counter(codes)

@@ -3,7 +3,7 @@
 import itertools
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core import order
@@ -64,7 +64,6 @@ def test_places_that_were_freed_are_used_again():
     assert hashes(life)[:2] == [39, 38]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 12), st.integers(0, 400)), max_size=60))
 def test_the_lists_of_several_users_never_mix(told):
     life = Life(activity_only())

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core import period
@@ -41,7 +41,6 @@ def recount(users, grain, number):
     return tuple(told)
 
 
-@settings(deadline=None)
 @given(st.one_of(within, ordered))
 def test_the_counters_are_a_recount(users):
     periods = counted(users)
@@ -50,14 +49,12 @@ def test_the_counters_are_a_recount(users):
             assert period.counters(periods[grain], number) == recount(users, grain, number)
 
 
-@settings(deadline=None)
 @given(within, st.randoms(use_true_random=False))
 def test_whatever_the_order_the_counters_are_the_same(users, random):
     shuffled = [random.sample(days, len(days)) for days in users]
     assert np.array_equal(counted(users), counted(shuffled))
 
 
-@settings(deadline=None)
 @given(ordered, st.integers(1, 3))
 def test_merged_shards_count_what_one_would(users, shards):
     parts = [counted(users[k::shards]) for k in range(shards)]
@@ -113,7 +110,6 @@ def test_the_table_of_days():
     ]  # fmt: skip
 
 
-@settings(deadline=None)
 @given(st.integers(0, 40_000))
 def test_periods_begin_where_the_calendar_has_them_begin(day):
     date = (datetime.fromtimestamp(0, UTC) + timedelta(days=day)).date()
@@ -122,7 +118,6 @@ def test_periods_begin_where_the_calendar_has_them_begin(day):
     assert period.start(MONTHS, period.number(MONTHS, day)) == date.replace(day=1).isoformat()
 
 
-@settings(deadline=None)
 @given(ordered)
 def test_active_is_new_and_retained_and_resurrected_and_who_is_not_retained_churned(users):
     periods = counted(users)
@@ -137,7 +132,6 @@ def test_active_is_new_and_retained_and_resurrected_and_who_is_not_retained_chur
             before = row["active"]
 
 
-@settings(deadline=None)
 @given(ordered)
 def test_counters_put_back_one_by_one_are_the_same(users):
     periods, again = counted(users), period.empty()

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core import social
@@ -192,7 +192,6 @@ def histories(draw):
     return events
 
 
-@settings(deadline=None)
 @given(histories(), st.integers(0, 200), st.sampled_from([3, 10, 90]), st.sampled_from([0, 2, 30]))
 def test_moves_equal_those_found_by_looking_at_every_day(events, later, half, dwell):
     user, cut = User(rules(dwell=dwell, half=half)), events[-1][0] + later
@@ -201,7 +200,6 @@ def test_moves_equal_those_found_by_looking_at_every_day(events, later, half, dw
     assert user.told == expected_moves(events, cut, half, dwell)
 
 
-@settings(deadline=None)
 @given(histories(), st.lists(st.integers(0, 7), min_size=40, max_size=40), st.sampled_from([2, 7, 90]))
 def test_the_order_within_a_week_of_lateness_does_not_matter(events, late, half):
     in_time, mixed = User(rules(half=half)), User(rules(half=half))
@@ -217,7 +215,6 @@ def test_the_order_within_a_week_of_lateness_does_not_matter(events, late, half)
         assert np.array_equal(in_time.row[field], mixed.row[field]), field
 
 
-@settings(deadline=None)
 @given(histories(), st.integers(0, 200), st.sampled_from([3, 30, 90]))
 def test_the_score_is_the_sum_of_acts_that_fade_by_half(events, later, half):
     user, cut = User(rules(half=half)), events[-1][0] + later

@@ -111,6 +111,27 @@ def test_partial_refunds_add_up_to_a_whole_one():
     assert one.refund(NOON, 1, 1) == []  # it has been taken back already
 
 
+@pytest.mark.parametrize(
+    ("backs", "left"),
+    [
+        ([(2_000, "refunded")], 3_000),
+        ([(2_000, "refunded"), (1_000, "refunded")], 2_000),
+        ([(2_000, "refunded"), (3_000, "refunded")], None),
+        ([(2_000, "refunded"), (0, "cancelled")], None),
+        ([(0, "refunded"), (2_000, "refunded")], None),
+    ],
+)
+def test_refunds_that_come_before_their_order_add_up_as_after_it(backs, left):
+    ahead, after = life("order_value"), life("order_value")
+    after.buy(NOON, 5_000, hash=7)
+    for amount, kind in backs:
+        ahead.refund(NOON, 7, amount, kind)
+        after.refund(NOON, 7, amount, kind)
+    ahead.buy(NOON, 5_000, hash=7)
+    for one in (ahead, after):
+        assert (one.row["orders"], one.row["spend"]) == ((0, 0) if left is None else (1, left))
+
+
 @pytest.mark.parametrize(("amount", "kind"), [(0, "refunded"), (5_001, "refunded"), (100, "cancelled")])
 def test_a_refund_of_nothing_or_of_too_much_and_any_cancellation_take_all_back(amount, kind):
     one = life("rfm")

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.row import DAY, DAYS, NEVER, WEEKS
@@ -16,7 +16,6 @@ days = st.lists(st.integers(0, 400), min_size=1, max_size=60)
 EPOCH = date(1970, 1, 1)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 60_000))
 def test_weeks_begin_on_monday_and_months_on_the_first(number):
     day = EPOCH + timedelta(days=number)
@@ -24,7 +23,6 @@ def test_weeks_begin_on_monday_and_months_on_the_first(number):
     assert month_of(number) == (day.year - 1970) * 12 + day.month - 1
 
 
-@settings(deadline=None)
 @given(days)
 def test_the_daily_ring_equals_a_recount_of_the_last_days(acts):
     life = Life(OFF)
@@ -45,7 +43,6 @@ def test_the_daily_ring_equals_a_recount_of_the_last_days(acts):
     assert life.row["daily_clicks"].tolist() == expected.tolist()
 
 
-@settings(deadline=None)
 @given(days)
 def test_the_sets_of_active_days_weeks_and_months_equal_a_recount(acts):
     life = Life(OFF)
@@ -58,7 +55,6 @@ def test_the_sets_of_active_days_weeks_and_months_equal_a_recount(acts):
         assert {k for k in range(BITS) if int(life.row[name]) >> k & 1} == {back for back in backs if back < BITS}
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 100_000)), min_size=1, max_size=60))
 def test_the_weekly_rings_equal_a_recount_of_orders_in_order_of_time(orders):
     life = Life(OFF)
@@ -89,7 +85,6 @@ def test_counts_stay_at_their_greatest_value():
     assert (row["orders"], row["spend"]) == (U1_MAX + 3, 10_000_000 * (U1_MAX + 3))
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 31)), st.integers(0, 40), st.integers(1, 33))
 def test_sets_of_bits_equal_sets(members, window, n):
     bits = sum(1 << k for k in members)

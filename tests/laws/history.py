@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import orjson
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from streams import rulebook
@@ -32,8 +31,6 @@ from streams.merge import Merge
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.threshold import Activity, Growth, Own, Social, Stage, Value
-
-settings.register_profile("laws", deadline=None, max_examples=100)
 
 T0 = 1_700_006_400_000  # a UTC midnight, of a Wednesday
 HOUR = DAY // 24

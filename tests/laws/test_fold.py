@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.dimension import DIMENSIONS
@@ -40,8 +40,6 @@ from tests.laws.history import (
     topics,
     wide_cuts,
 )
-
-settings.load_profile("laws")
 
 END = T0 + (LAST_HOUR + 24 * 60) * HOUR + 1
 KINDS_OF_DEEDS = (

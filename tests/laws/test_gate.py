@@ -77,7 +77,7 @@ async def play(gate, history):
     return [await getattr(gate, name)(*arguments) for name, *arguments in history]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.lists(steps, max_size=40) | st.lists(crowded, min_size=10, max_size=40), bounds)
 def test_redis_and_memory_are_one_gate(live, history, bound):
     run, redis = live
@@ -86,7 +86,7 @@ def test_redis_and_memory_are_one_gate(live, history, bound):
     assert run(play(real, history)) == run(play(twin, history))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(users, times), max_size=30), st.integers(0, 3), windows, bounds)
 def test_no_order_of_asking_puts_more_than_the_cap_into_any_window(live, candidates, cap, window, bound):
     run, redis = live
@@ -101,7 +101,7 @@ def test_no_order_of_asking_puts_more_than_the_cap_into_any_window(live, candida
         assert all(sum(start <= at < start + window for at in moments) <= cap for start in moments)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 3)), max_size=30), st.integers(1, 3), st.data())
 def test_in_order_the_cap_is_the_plain_rule_and_repetition_changes_nothing(live, history, cap, data):
     """Against an oracle of three lines, with batches cut anywhere and crashes that repeat them."""
@@ -127,7 +127,7 @@ def test_in_order_the_cap_is_the_plain_rule_and_repetition_changes_nothing(live,
     assert got == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(asks, min_size=1, max_size=25), bounds)
 def test_an_id_once_decided_is_never_admitted_anew(live, history, bound):
     """Forgotten or not, whatever was asked in between, whatever the cap has become: no push on a replay."""

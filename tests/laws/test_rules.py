@@ -2,7 +2,7 @@
 
 import msgspec
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import rulebook
@@ -22,8 +22,6 @@ from tests.laws.history import (
     Reader,
     histories,
 )
-
-settings.load_profile("laws")
 
 DEEDS = CLICK_DEEDS + TILL_DEEDS + 2 * ORDER_DEEDS + REFUND_DEEDS + FEEDBACK_DEEDS
 REMEMBERED = ("activity", "stage", "attention", "coupon", "mood")

@@ -1,7 +1,7 @@
 """How far absence is decided: not beyond what is vouched for, nor by time in which the absence clock stood still."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.activity import CHURNED, DORMANT
@@ -20,8 +20,6 @@ from tests.laws.history import (
     named,
     wide_cuts,
 )
-
-settings.load_profile("laws")
 
 END = T0 + (LAST_HOUR + 24 * 60) * HOUR
 NO_STOPS = np.zeros((0, 2), np.int64)

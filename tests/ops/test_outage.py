@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from streams.ops import NotReady, outage, topics
+from streams.ops.control import parse
 from streams.settings import environment
 from streams.wire.control import Stop
 from streams.worker.control import Writer
@@ -91,7 +92,7 @@ def test_the_command_says_what_it_does_and_what_it_does_not(settings):
 @pytest.mark.parametrize("text", ["yesterday", "2026-01-01T12:00:00", "12:00Z", ""])
 def test_a_time_without_its_zone_or_no_time_at_all_is_refused(text):
     with pytest.raises(NotReady, match=r"--from(.|\n)*2026-11-22T08:30:00Z"):
-        outage.parse(text, "--from")
+        parse(text, "--from")
 
 
 def test_an_outage_that_ends_before_it_begins_or_of_another_topic_is_refused(names):

@@ -198,7 +198,7 @@ def test_a_row_reads_as_a_page(lived, told):
     shard, moves = lived
     encoder = Encoder("awaken/test")
     encoder.know(shard.book)
-    found = [value for records in encoder.encode(moves, shard.index, 0).values() for _, value in records]
+    found = [value for records in encoder.encode(moves, shard.index).values() for _, value in records]
     history = life([read_transition(value).data for value in found], told["transitions"])
     assert len(history) == told["transitions"] == len(moves)
     why = reasons(told, history)

@@ -47,7 +47,7 @@ def live(server):
         runner.run(redis.aclose())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, MAX_MESSAGES + 30), st.randoms(use_true_random=False))
 def test_the_inbox_is_the_newest_of_what_was_sent_whatever_order_and_repetition(live, count, chance):
     run, redis = live

@@ -185,7 +185,7 @@ class Player:
 
     def note(self, moves):
         for k in range(len(moves)):
-            for written in self.encoder.encode(moves[k : k + 1], self.shard.index, 0).values():
+            for written in self.encoder.encode(moves[k : k + 1], self.shard.index).values():
                 event = read_transition(written[0][1])
                 data = event.data
                 if data.dimension in self.story.watched:

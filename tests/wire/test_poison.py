@@ -142,7 +142,7 @@ def assert_sorted_out(source, found):
 
 
 @given(records())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_chunk_is_sorted_out(drawn):
     source, pairs = drawn
     assert_sorted_out(source, [record(offset, key, value) for offset, (key, value) in enumerate(pairs)])

@@ -15,7 +15,7 @@ from streams.core.rules import activity_only
 from streams.index import Index
 from streams.settings import Settings
 from streams.wire.message import Envelope, Transition, instant, read_transition
-from streams.wire.transition import Encoder
+from streams.wire.transition import PRESENT, Encoder
 
 RULES = activity_only(7 * DAY, 14 * DAY, 30 * DAY)
 figures = st.one_of(st.just(-1.0), st.integers(0, 4_000_000_000_000).map(float), st.floats(0, 1e9))
@@ -34,11 +34,11 @@ moves = st.tuples(
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 
 
-def encode(moves, user=b"u", book=RULES, historic_before=0):
+def encode(moves, user=b"u", book=RULES, historic=PRESENT):
     encoder, index = Encoder("awaken/x"), Index()
     encoder.know(book)
     index.intern([user])
-    [(topic, written)] = encoder.encode(np.array(moves, MOVE), index, historic_before).items()
+    [(topic, written)] = encoder.encode(np.array(moves, MOVE), index, historic).items()
     assert topic == "lifecycle_transitions"
     return written
 
@@ -46,7 +46,7 @@ def encode(moves, user=b"u", book=RULES, historic_before=0):
 @given(moves, names, st.booleans())
 def test_the_template_writes_what_is_declared(move, user, historic):
     at, _, _, seq, _, before, to, cause, *_ = move
-    [(key, event)] = encode([move], user.encode(), historic_before=at + 1 if historic else 0)
+    [(key, event)] = encode([move], user.encode(), historic=np.array([historic]))
     read = read_transition(event)
     assert key == user.encode()
     assert read == Envelope(
@@ -89,7 +89,7 @@ def test_the_cuts_of_a_tier_are_evidence_too():
     encoder.know(book)
     index.intern([b"u"])
     move = np.array([(DAY, (3, 2, 5000, -1), 0, 1, RFM, 0, 1, 0, 0, 1)], MOVE)
-    [(topic, [(_, event)])] = encoder.encode(move, index, 0).items()
+    [(topic, [(_, event)])] = encoder.encode(move, index).items()
     assert topic == "value_transitions"
     assert read_transition(event).data.evidence == {
         "recency_days": 3, "frequency": 2, "monetary": 5000,

@@ -10,8 +10,10 @@ import pytest
 from streams.settings import DAY, Activity, Settings
 from streams.shard import Shard
 from streams.wire.changelog import ASIDE
+from streams.wire.control import Backfill, encode, key_of
 from streams.wire.message import read_transition
 from streams.worker.chunk import Chunk
+from streams.worker.control import View
 from streams.worker.partition import Partition, rules_of
 
 T0 = 1_700_006_400_000
@@ -229,3 +231,16 @@ def test_an_event_too_far_ahead_of_the_clock_is_a_dead_letter():
 @pytest.mark.parametrize(("days", "ms"), [(14, 14 * DAY), (0.5, DAY // 2)])
 def test_thresholds_are_milliseconds_to_the_core(days, ms):
     assert rules_of(Settings(activity=Activity(dormant_days=days))).table["dormant_ms"][0] == ms
+
+
+def test_what_is_dated_into_a_declared_backfill_is_history_and_what_lies_beside_it_is_not():
+    one, view = partition(), View()
+    backfill = Backfill("b", T0 - 2 * HOUR, T0 - HOUR, "the old shop")
+    view.apply(key_of(backfill), encode(backfill))
+    one.heed(view)
+    at = {"before": T0 - 2 * HOUR - 1, "first": T0 - 2 * HOUR, "last": T0 - HOUR - 1, "after": T0 - HOUR}
+    one.receive(chunk("clicks", *((user, {"user": user, "at": then, "kind": "view"}) for user, then in at.items())))
+    one._reader.ends = {"orders": EVER, "profiles": EVER}
+    one.pump()
+    told = [read_transition(value) for topic, _, value in one.ledger.waiting if topic == "lifecycle-transitions"]
+    assert {t.subject: t.data.historic for t in told} == {"before": False, "first": True, "last": True, "after": False}

@@ -23,12 +23,12 @@ from streams.ops.scan import wait_for
 from streams.ops.topics import CREATE
 from streams.ops.why.ask import unknown
 from streams.settings import Settings
-from streams.shard import Plan, Shard
+from streams.shard import Shard
 from streams.wire.message import Transition, read_transition
 from streams.wire.partitioner import home
 from streams.worker.batch import records, whole
 from streams.worker.chunk import Chunk
-from streams.worker.control import Control, trusted
+from streams.worker.control import Control, View, trusted
 from streams.worker.ledger import Keyed
 from streams.worker.pages import tell
 from streams.worker.partition import Partition, rules_of
@@ -122,10 +122,9 @@ async def _live(settings: Settings, user: str) -> Life:
     notebook, reached = Notebook(user.encode(), outputs), Reached()
     partition = Replayed(number, settings, Shard(rules_of(settings)), notebook, reached)  # type: ignore[arg-type] # a twin
     partition.key = user.encode()
-    vouched, stops, plans = await _trusted(settings)
-    partition.trust(vouched, stops)
-    if plans:
-        partition.shard.plan(plans)
+    view = await _said(settings)
+    partition.heed(view)
+    vouched, stops = trusted(settings, view)
     notes = await _read(settings, partition, reached)
     told = tell(partition, user, stops)
     if told is None:
@@ -135,16 +134,16 @@ async def _live(settings: Settings, user: str) -> Life:
     return Life(told, notebook.transitions, notes)
 
 
-async def _trusted(settings: Settings) -> tuple[int, Any, list[Plan]]:
-    """Return how far absence may be decided, its stops, and which rules hold from when, as `control` says now."""
+async def _said(settings: Settings) -> View:
+    """Return all that stands on `control` now."""
     control = Control(settings)
     try:
         await asyncio.wait_for(control.open(), CONTROL_SECONDS)
-        return *trusted(settings, control.view), control.view.plans
     except TimeoutError as error:
         raise NotReady(f"{settings.topics.control} could not be read to its end", "try again") from error
     finally:
         await control.close()
+    return control.view
 
 
 async def _read(settings: Settings, partition: Partition, reached: Reached) -> list[str]:
