@@ -15,7 +15,7 @@ import orjson
 
 from streams.core import fold as core
 from streams.core import order, period
-from streams.core.activity import NONE
+from streams.core.activity import ACTIVITY, NONE
 from streams.core.fold import MOST_MOVES, Law, State
 from streams.core.row import CHANNELS, DAY, EVENT, MOVE, NEVER, ORDER, ORDERS, PROFILES, ROW, RULES, SEED, TIME
 from streams.core.row import MAX_DIMENSIONS as DIMENSIONS
@@ -205,6 +205,18 @@ class Shard:
         """Return how many transitions a user has made; 0 for one who is unknown."""
         number = self.index.find(key)
         return 0 if number is None else int(self.rows["seq"][number])
+
+    def has_since(self, key: bytes, dimension: str, value: str, at: int) -> bool:
+        """Say whether a user still has the value that he came to at `at` (int ms UTC).
+
+        Of the activity class that is exact; of the others he may have come to it once more on the same day.
+        """
+        number = self.number(key)
+        if number is None or dimension not in self.book.dimensions:
+            return False
+        place, row = self.book.dimensions.index(dimension), self.rows[number]
+        same = row["since"] == at if place == ACTIVITY else row["since_day"][place] == at // DAY
+        return bool(same) and self.book.values[place][row["values"][place]] == value
 
     def number(self, key: bytes) -> int | None:
         """Return the row number of a user of whom something is known; None where nothing is, or no more."""

@@ -271,3 +271,19 @@ def test_a_plan_begins_with_what_held_when_it_was_last_at_work(town):
     other.plan([Plan(T0 + 2 * DAY, new), Plan(0, old)])
     assert other.book.number == 2
     assert len(other.advance(T0 + 3 * DAY)) == 1
+
+
+def test_it_knows_who_still_is_where_he_came_to(town):
+    town.click("a")
+    town.shard.advance(T0 + 14 * DAY + 1)
+    assert town.shard.has_since(b"a", "activity", "dormant", T0 + 14 * DAY)
+    assert town.shard.has_since(b"a", "stage", "dormancy", T0 + 14 * DAY + 5)  # to the day
+    for user, dimension, value, at in [
+        (b"a", "activity", "churned", T0 + 14 * DAY),
+        (b"a", "activity", "dormant", T0 + 14 * DAY + 1),
+        (b"a", "nothing", "dormant", T0 + 14 * DAY),
+        (b"b", "activity", "dormant", T0 + 14 * DAY),
+    ]:
+        assert not town.shard.has_since(user, dimension, value, at)
+    town.click("a", T0 + 15 * DAY)
+    assert not town.shard.has_since(b"a", "activity", "dormant", T0 + 14 * DAY)

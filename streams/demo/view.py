@@ -137,7 +137,7 @@ def delivered(tally: Tally) -> Panel:
     rows: list[tuple[Text, Text]] = []
     for channel in sorted({channel for channel, _ in tally.outcomes}):
         text = Text(f"{tally.outcomes[channel, 'delivered']:,}", "green")
-        for outcome in ("failed", "uncertain"):
+        for outcome in ("failed", "uncertain", "cancelled"):
             if count := tally.outcomes[channel, outcome]:
                 text.append(f", {count:,} {outcome}", "red")
         if channel == "webhook":

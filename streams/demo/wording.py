@@ -15,6 +15,7 @@ REASONS = {
     "not_contactable": "no contact",
     "historic": "too old",
     "new_rules": "the rules moved him",
+    "no_longer": "came back first",
     "already_sent": "already sent",
     "capped": "over the cap",
 }

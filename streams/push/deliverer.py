@@ -3,6 +3,7 @@
     claim ──fresh──────────────────────────→ send → complete
       ├─────interrupted, idempotent channel─→ send again, same key → complete
       ├─────interrupted, any other──────────→ uncertain → complete
+      ├─────fresh, he is there no longer────→ cancelled
       └─────done────────────────────────────→ the outcome that is kept
     and when all channels have one: finish
 
@@ -41,9 +42,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 KINDS: dict[str, Callable[[Settings, Redis], Channel]] = {"inbox": Inbox.open, "webhook": Webhook.open}
 
+Word = Literal["delivered", "failed", "uncertain", "cancelled"]
 INTERRUPTED = "interrupted before its end was known, and not repeated: "
 TWICE = "it might arrive twice"
 NO_ADDRESS = "no address: contact or consent was withdrawn, or the profile erased"
+NO_LONGER = "he is back, or was never away"
 NO_CHANNEL = "no such channel: it is not in push.channels, or push.webhook_url is empty"
 
 
@@ -58,11 +61,12 @@ class Deliverer:
         self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._unrecorded: dict[tuple[str, str], Outcome] = {}
 
-    async def deliver(self, decision: Decision, contacts: Mapping[str, str], now: int) -> list[Outcome]:
+    async def deliver(self, decision: Decision, contacts: Mapping[str, str] | None, now: int) -> list[Outcome]:
         """Return one outcome for each channel of the decision, sent now or known from before.
 
-        `contacts` are the addresses that may be used now (`policy.addresses`); `now` (int ms UTC) dates new
-        outcomes.
+        `contacts` are the addresses that may be used now (`policy.addresses`), None where the user no longer is where
+        he was pushed for: what has not gone out is cancelled then, and a push of which nothing has gone out does not
+        count against his cap. `now` (int ms UTC) dates new outcomes.
 
         Raises:
             RedisError: Redis is gone or cannot write; hold the decision and call again.
@@ -73,31 +77,41 @@ class Deliverer:
         lock = self._under_way.setdefault(decision.id, asyncio.Lock())
         async with lock, self._room:
             outcomes = [await self._one(decision, name, contacts, now) for name in decision.channels]
+            if all(outcome.outcome == "cancelled" for outcome in outcomes):
+                await self.gate.release(decision.id, decision.user)
             await self.gate.finish(decision.id, decision.user)
         return outcomes
 
-    async def _one(self, decision: Decision, name: str, contacts: Mapping[str, str], now: int) -> Outcome:
+    async def _one(self, decision: Decision, name: str, contacts: Mapping[str, str] | None, now: int) -> Outcome:
         pair = decision.id, name
         if pair not in self._unrecorded:
-            address = contacts.get(name, "") if name in self.channels else ""
+            obstacle = self._obstacle(name, contacts)
             # Only who can send may claim: a look leaves nothing behind about a user who was erased.
-            claim = await (self.gate.claim if address else self.gate.look)(decision.id, decision.user, name)
+            claim = await (self.gate.look if obstacle else self.gate.claim)(decision.id, decision.user, name)
             if claim.outcome is not None:
                 return claim.outcome
-            self._unrecorded[pair] = await self._end(decision, name, address, now, claim.state)
+            address = "" if obstacle or contacts is None else contacts[name]
+            self._unrecorded[pair] = await self._end(decision, name, address, now, claim.state, obstacle)
         stands = await self.gate.complete(self._unrecorded[pair])
         del self._unrecorded[pair]
         return stands
 
-    async def _end(self, decision: Decision, name: str, address: str, now: int, state: str) -> Outcome:
-        def outcome(word: Literal["delivered", "failed", "uncertain"], attempts: int, detail: str) -> Outcome:
+    def _obstacle(self, name: str, contacts: Mapping[str, str] | None) -> str:
+        """Return why nothing can be sent on a channel, empty where something can."""
+        if contacts is None:
+            return NO_LONGER
+        if name not in self.channels:
+            return NO_CHANNEL
+        return "" if contacts.get(name) else NO_ADDRESS
+
+    async def _end(self, decision: Decision, name: str, address: str, now: int, state: str, obstacle: str) -> Outcome:
+        def outcome(word: Word, attempts: int, detail: str) -> Outcome:
             return Outcome(decision.id, decision.user, now, name, word, attempts, detail)
 
-        obstacle = "" if address else NO_ADDRESS if name in self.channels else NO_CHANNEL
         if state == "interrupted" and (obstacle or not self.channels[name].idempotent):
             return outcome("uncertain", 1, INTERRUPTED + (obstacle or TWICE))
         if obstacle:
-            return outcome("failed", 0, obstacle)
+            return outcome("cancelled" if obstacle == NO_LONGER else "failed", 0, obstacle)
         receipt = await _send(self.channels[name], self._message(decision), address)
         return outcome(receipt.outcome, receipt.attempts, receipt.detail)
 

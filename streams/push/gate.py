@@ -23,7 +23,7 @@ Keys, all in one hash slot a user:
 | key | type | holds |
 |---|---|---|
 | `<prefix>:{<user>}:sends` | sorted set | admitted decisions by event time |
-| `<prefix>:{<user>}:capped` | sorted set | refused decisions by event time |
+| `<prefix>:{<user>}:capped` | sorted set | decisions that do not count, refused or cancelled, by event time |
 | `<prefix>:{<user>}:deliveries` | hash | `<channel> <decision>` → `?token` (attempting) or outcome (JSON) |
 | | | `* <decision>` → 1 (finished on all its channels); `forgotten` → event time |
 """
@@ -59,6 +59,7 @@ _LUA = Path(__file__).with_name("lua")
 _ADMIT = Script(_LUA / "admit.lua")
 _CLAIM = Script(_LUA / "claim.lua")
 _COMPLETE = Script(_LUA / "complete.lua")
+_RELEASE = Script(_LUA / "release.lua")
 _FINISH = Script(_LUA / "finish.lua")
 _read_outcome = msgspec.json.Decoder(Outcome).decode
 
@@ -97,6 +98,9 @@ class Gate(Protocol):
 
     async def finish(self, decision: str, user: str) -> None:
         """Mark a decision as delivered on all its channels."""
+
+    async def release(self, decision: str, user: str) -> None:
+        """Count an admitted decision no more: it was cancelled. Asked again, it is `capped`."""
 
     async def forget(self, user: str) -> None:
         """Remove all that is kept of a user."""
@@ -143,6 +147,10 @@ class RedisGate:
     async def finish(self, decision: str, user: str) -> None:
         """Mark a decision as delivered on all its channels."""
         await _FINISH.run(self.redis, self._keys(user)[2:], (f"* {decision}",))
+
+    async def release(self, decision: str, user: str) -> None:
+        """Count an admitted decision no more: it was cancelled."""
+        await _RELEASE.run(self.redis, self._keys(user)[:2], (decision,))
 
     async def forget(self, user: str) -> None:
         """Remove all that is kept of a user."""

@@ -102,6 +102,12 @@ class MemoryGate:
         if book.deliveries or book.finished or book.forgotten is not None:
             book.finished.add(decision)
 
+    async def release(self, decision: str, user: str) -> None:
+        """Count an admitted decision no more: it was cancelled."""
+        book = self._books[user]
+        if decision in book.sends:
+            book.capped[decision] = book.sends.pop(decision)
+
     async def forget(self, user: str) -> None:
         """Remove all that is kept of a user."""
         self._books.pop(user, None)

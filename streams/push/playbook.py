@@ -40,6 +40,7 @@ class Candidate(Struct, frozen=True):
 
 
 PLAYBOOKS = (Playbook("reactivation", dimension="activity", to="dormant"),)
+BY_NAME = {playbook.name: playbook for playbook in PLAYBOOKS}
 _TRIGGERS = tuple(f'"type":"awaken.{p.dimension}.{p.to}"'.encode() for p in PLAYBOOKS)
 
 

@@ -22,20 +22,24 @@ if TYPE_CHECKING:
     from .gate import Admission
     from .playbook import Candidate
 
-Reason = Literal["sent", "historic", "new_rules", "no_consent", "not_contactable", "already_sent", "capped"]
+Reason = Literal[
+    "sent", "historic", "new_rules", "no_longer", "no_consent", "not_contactable", "already_sent", "capped"
+]  # fmt: skip
 
 
 class Case(Struct, frozen=True):
     """All that the chain may know about a candidate.
 
     `profile` is None where nothing is known of the user. `oldest` is the event time (int ms UTC) before which
-    a candidate is too old to be pushed. `admission` is the gate's answer, None until it was asked.
+    a candidate is too old to be pushed. `stands` says whether the user still is where he came to. `admission`
+    is the gate's answer, None until it was asked.
     """
 
     candidate: Candidate
     profile: Profile | None
     push: Push
     oldest: int = 0
+    stands: bool = True
     admission: Admission | None = None
 
 
@@ -87,6 +91,11 @@ def _own_change(case: Case) -> tuple[bool, str]:
     return case.candidate.cause != "threshold", ""
 
 
+def _still_so(case: Case) -> tuple[bool, str]:
+    """Refuse who has left since: he is back, or a correction says that he was never away."""
+    return case.stands, ""
+
+
 def _consent(case: Case) -> tuple[bool, str]:
     allowed = _allowed(case.profile, case.push)
     nothing = "no profile" if case.profile is None else "on no channel of ours"
@@ -110,6 +119,7 @@ def _capped(case: Case) -> tuple[bool, str]:
 CHAIN = (
     Rule("historic", "historic", _historic),
     Rule("own_change", "new_rules", _own_change),
+    Rule("still_so", "no_longer", _still_so),
     Rule("consent", "no_consent", _consent),
     Rule("contactable", "not_contactable", _contactable),
     Rule("already_sent", "already_sent", _already_sent, needs_gate=True),

@@ -60,7 +60,7 @@ class Outcome(Struct, frozen=True):
     user: str
     at: int
     channel: str
-    outcome: Literal["delivered", "failed", "uncertain"]
+    outcome: Literal["delivered", "failed", "uncertain", "cancelled"]
     attempts: int
     detail: str = ""
 
@@ -102,6 +102,11 @@ def envelope(ident: str, kind: str, user: str, at: int, source: str, data: objec
 def instant(at: int) -> str:
     """Return int ms UTC as RFC 3339 text with milliseconds."""
     return datetime.fromtimestamp(at // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{at % 1000:03d}Z"
+
+
+def seq_of(transition: str) -> int:
+    """Return the sequence number that a transition's id holds."""
+    return int(transition.rsplit("-", 2)[1])
 
 
 def _head(payload: Transition | Decision | Outcome) -> tuple[str, str, str]:

@@ -93,7 +93,8 @@ async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
     triggers = [read_transition(r.value) for r in chunk.records if r.value and may_trigger(r.value)]
     transitions = [t for t in triggers if partition.knows(t.subject, t.data.seq)]
     now = partition.wall_now() if partition.settings.clock == "wall" else None
-    decisions = await _patiently(partition, lambda: decider.decide(transitions, partition.profile, now))
+    decide = partial(decider.decide, transitions, partition.profile, now, partition.stands)
+    decisions = await _patiently(partition, decide)
     if decisions is None:
         return
     source = f"awaken/{partition.settings.group}"
@@ -129,7 +130,9 @@ async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deli
     for decision in decisions:
         if decision.action == "send":
             profile = partition.profile(decision.user)
-            sends.append(deliverer.deliver(decision, policy.addresses(profile, partition.settings.push), now))
+            stands = partition.stands(decision)
+            contacts = policy.addresses(profile, partition.settings.push) if stands else None
+            sends.append(deliverer.deliver(decision, contacts, now))
     return [outcome for outcomes in await asyncio.gather(*sends) for outcome in outcomes]
 
 

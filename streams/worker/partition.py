@@ -22,11 +22,13 @@ from streams import metrics, rulebook
 from streams.core.row import CAUSES, CLICKS, ORDERS, SOURCES
 from streams.core.rules import Rulebook
 from streams.merge import Merge
+from streams.push.playbook import BY_NAME, Candidate
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.wire.control import Backfill
 from streams.wire.decode import Bad, Names, decode, read_profile
 from streams.wire.event import Profile
+from streams.wire.message import Decision, seq_of
 from streams.wire.partitioner import settle
 from streams.wire.transition import Encoder
 from streams.worker.chunk import Chunk
@@ -176,6 +178,16 @@ class Partition:
         when their events are folded again; until then nothing can be decided about them.
         """
         return self.shard.seq(user.encode()) >= seq
+
+    def stands(self, push: Candidate | Decision) -> bool:
+        """Say whether a push's user still is where the transition brought him: not back, nor corrected.
+
+        In history that is played (clock = "event") everything lies ahead of its pushes, so nobody asks.
+        """
+        playbook = BY_NAME.get(push.playbook)
+        if playbook is None or self.settings.clock == "event" or not self.knows(push.user, seq_of(push.transition)):
+            return True
+        return self.shard.has_since(push.user.encode(), playbook.dimension, playbook.to, push.at)
 
     def time_now(self) -> int:
         """Return the present, int ms UTC: the wall clock, or the newest event where time is the events' own."""

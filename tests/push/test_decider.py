@@ -129,3 +129,9 @@ def test_a_gate_out_of_reach_decides_nothing():
 
     with pytest.raises(RedisConnectionError):
         decide(Decider(Settings(), Gone()), [dormant("stranger"), dormant("a")])
+
+
+def test_who_left_since_is_not_pushed_for_and_the_gate_is_not_asked():
+    gate = Asked()
+    decisions = asyncio.run(Decider(Settings(), gate).decide([dormant("u1")], known, stands=lambda _: False))
+    assert (reasons(decisions), gate.batches) == (["no_longer"], [])

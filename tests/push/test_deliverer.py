@@ -21,8 +21,8 @@ from streams.push.channels import Message, Receipt
 from streams.push.channels.inbox import Inbox
 from streams.push.channels.webhook import Webhook
 from streams.push.connection import connect
-from streams.push.deliverer import Deliverer, close_channels, open_channels
-from streams.push.gate import RedisGate
+from streams.push.deliverer import INTERRUPTED, NO_LONGER, Deliverer, close_channels, open_channels
+from streams.push.gate import Ask, RedisGate
 from streams.push.memory import MemoryGate
 from streams.settings import Push, Settings
 from streams.wire.message import Decision, Outcome
@@ -319,7 +319,7 @@ import asyncio, sys
 import msgspec
 from streams.push.connection import connect
 from streams.push.deliverer import Deliverer, open_channels
-from streams.push.gate import RedisGate
+from streams.push.gate import Ask, RedisGate
 from streams.settings import Settings
 from streams.wire.message import Decision
 
@@ -387,3 +387,24 @@ def test_a_process_killed_in_mid_delivery_is_made_good_by_the_next(url):
     assert len(got) == 2
     assert got[0] == got[1]
     assert got[0][0] == DECISION.id
+
+
+def test_what_has_not_gone_out_to_one_who_is_back_is_cancelled_and_counts_no_more():
+    gate, post = MemoryGate(), Post()
+    ask = Ask(DECISION.id, "u1", AT, 1, 7 * 86_400_000)
+    assert asyncio.run(gate.admit([ask])) == ["admitted"]
+    [ended] = asyncio.run(deliverer(gate, post).deliver(DECISION, None, NOW))
+    assert (ended.outcome, ended.attempts, post.sent) == ("cancelled", 0, [])
+    assert asyncio.run(gate.admit([replace(ask, decision="another")])) == ["admitted"]
+    assert asyncio.run(gate.admit([ask])) == ["capped"]
+
+
+def test_what_had_gone_out_before_he_came_back_is_told_as_it_was():
+    gate, post, pigeon = MemoryGate(), Post(), Post("pigeon")
+    both = replace(DECISION, channels=("post", "pigeon"))
+    delivered = deliver(gate, post, decision=DECISION)
+    asyncio.run(gate.claim(DECISION.id, "u1", "pigeon"))
+    ended = asyncio.run(deliverer(gate, post, pigeon).deliver(both, None, NOW))
+    assert [ended[0]] == delivered
+    assert (ended[1].outcome, ended[1].detail) == ("uncertain", INTERRUPTED + NO_LONGER)
+    assert pigeon.sent == []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from msgspec.structs import replace
 
@@ -20,6 +22,7 @@ GOOD = Case(CANDIDATE, PROFILE, Push(webhook_url=HOOK), admission="admitted")
 FLAWS = {
     "historic": lambda case: replace(case, candidate=replace(case.candidate, historic=True)),
     "new_rules": lambda case: replace(case, candidate=replace(case.candidate, cause="threshold")),
+    "no_longer": lambda case: replace(case, stands=False),
     "no_consent": lambda case: replace(case, profile=replace(case.profile, consent={"inbox": False})),
     "not_contactable": lambda case: replace(case, profile=replace(case.profile, contacts={"inbox": ""})),
     "already_sent": lambda case: replace(case, admission="already_sent"),
@@ -36,6 +39,7 @@ def test_what_nothing_stops_is_sent_on_every_channel_with_the_whole_trace():
     assert [verdict.rule for verdict in decision.trace] == [
         "historic",
         "own_change",
+        "still_so",
         "consent",
         "contactable",
         "already_sent",
@@ -56,7 +60,7 @@ def test_the_declared_order_is_the_order():
     assert [rule.reason for rule in CHAIN] == list(FLAWS)
 
 
-@pytest.mark.parametrize(("first", "second"), list(zip(list(FLAWS)[:4], list(FLAWS)[1:5], strict=True)))
+@pytest.mark.parametrize(("first", "second"), list(itertools.pairwise(list(FLAWS)[:6])))
 def test_of_two_flaws_the_earlier_rule_decides(first, second):
     assert decide(FLAWS[first](FLAWS[second](GOOD))).reason == first
     assert decide(FLAWS[second](FLAWS[first](GOOD))).reason == first

@@ -1,0 +1,12 @@
+-- Counts an admitted decision no more: it joins those that were refused.
+-- KEYS: sends, capped
+-- ARGV: decision
+local sends, capped, id = KEYS[1], KEYS[2], ARGV[1]
+
+local at = redis.call('ZSCORE', sends, id)
+if at then
+  redis.call('ZADD', capped, at, id)
+  redis.call('PEXPIRE', capped, math.max(redis.call('PTTL', sends), redis.call('PTTL', capped)))
+  redis.call('ZREM', sends, id)
+end
+return 'OK'
