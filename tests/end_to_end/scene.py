@@ -116,6 +116,13 @@ class Scene:
         with connect(self.settings.kafka) as admin:
             admin.delete_groups([self.settings.group])
 
+    def lose(self, name):
+        """Delete a topic with all that it holds, and let it be created anew."""
+        with connect(self.settings.kafka) as admin:
+            admin.delete_topics([name])
+            self.wait(f"{name} to be gone", lambda: name not in admin.list_topics())
+        topics.create(self.settings)
+
     def await_more(self, more):
         """Wait until so many transitions more are told than there are now."""
         seen = self.told()

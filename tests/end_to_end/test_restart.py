@@ -1,11 +1,17 @@
 """Workers that end in good order, and go on; and a group whose offsets are set back to the beginning."""
 
+import time
 from collections import Counter
 
+from streams.ops import topics
 from tests.end_to_end.history import generate
 from tests.end_to_end.law import assert_pushed_once, assert_rows_exact, assert_told_once, profiles_of
 from tests.end_to_end.scene import PARTITIONS, expected
 from tests.oracle import DAY
+
+HOUR = DAY // 24
+DELAY = "awaken_watermark_delay_seconds"
+PRESENT_SECONDS = 60
 
 
 def test_a_restart_with_nothing_new_writes_nothing(scene):
@@ -40,6 +46,30 @@ def test_set_back_to_the_beginning_it_tells_nothing_twice_and_sends_nothing_agai
     assert again["sent"] == 0
     assert [d for d in scene.decisions() if d.action == "send"] == sends
     assert {key: len(bodies) for key, bodies in scene.receiver.taken.items()} == posts
+
+
+def test_state_lost_and_all_folded_again_it_tells_the_same_as_history_and_sends_nothing(play, real_kafka):
+    """Nothing is left but the inputs, `control` and Redis: the first start was a baseline, and so is the second."""
+    scene = play(real_kafka, clock="wall", historic_hours=1)
+    started = time.time_ns() // 1_000_000
+    events = [e for e in generate(users=100, seed=12, start=started - 70 * DAY) if e.at <= started - 2 * HOUR]
+    scene.write(events)
+    told = []
+    for name in ("the first", "the second"):
+        worker = scene.start_ready(name)
+        scene.await_pushed()
+        scene.wait("time to have reached the present", lambda w=worker: 0 <= w.metric(DELAY) < PRESENT_SECONDS)
+        scene.await_pushed()
+        scene.stop(worker)
+        told.append([e for e in scene.transitions() if e.data.at < started - HOUR])
+        scene.reset()
+        scene.lose(topics.changelog(scene.settings))
+    first, both = (sorted(transitions, key=lambda e: e.id) for transitions in told)
+    assert first
+    assert all(e.data.historic for e in first)
+    assert both == [e for e in first for _ in range(2)]
+    assert {d.reason for d in scene.decisions() if d.at < started - HOUR} == {"historic"}
+    assert not scene.receiver.taken
 
 
 def test_told_to_end_in_mid_stream_it_ends_well_and_the_next_goes_on(play, real_kafka):
