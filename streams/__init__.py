@@ -11,6 +11,7 @@ The way of the data, and the order in which to read:
     wire/partitioner.py     where a user's records belong
     merge.py                merge: a partition's topics in order of event time
     index.py                intern: user key → row
+    column.py               columns that grow in place
     dictionary.py           … and names of categories and sources → codes
     shard.py                one partition's users, which worker, replay and benchmark drive
     core/row.py             the row, the order, the event, the move: four layouts

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
+from streams.column import Column
 from streams.core import fold as core
 from streams.core import order, period
 from streams.core.activity import ACTIVITY, NONE
@@ -29,6 +30,7 @@ from streams.wire.event import Profile, allowed, instant_ms
 FIRST_CAPACITY = 1024
 NO_STOPS = np.empty((0, 2), np.int64)
 NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
+AFTER_ASIDE = b"\x01"
 PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
 FOLLOWED_AT_ONCE = 20_000
 """Rows that are judged under new rules between two folds, so that a million of them do not hold the stream up."""
@@ -41,14 +43,21 @@ class Plan(NamedTuple):
     book: Rulebook
 
 
+class Columns(NamedTuple):
+    """A shard's columns: of users the first three, of orders the last."""
+
+    rows: Column
+    due: Column
+    changed: Column
+    pool: Column
+
+
 class Shard:
     """The users of one partition.
 
     Attributes:
         book: the rules that hold.
         index: user key ⇄ row number.
-        rows: ROW[capacity]; the first `len(index)` are users.
-        due: i8[capacity], each row's next deadline (int ms UTC), NEVER for none.
         profiles: row number → newest profile as its JSON bytes; only users who have one.
         categories, origins: names ⇄ codes.
         periods: the growth accounting (`core.period`).
@@ -63,10 +72,8 @@ class Shard:
     def __init__(self, book: Rulebook) -> None:
         self.book = book
         self.index = Index()
-        self.rows = np.zeros(FIRST_CAPACITY, ROW)
-        self.due = np.full(FIRST_CAPACITY, NEVER, np.int64)
-        self.changed = np.zeros(FIRST_CAPACITY, np.uint8)
-        self.pool = np.zeros(FIRST_CAPACITY, ORDER)
+        self._columns = Columns(*(Column(dtype, FIRST_CAPACITY) for dtype in (ROW, np.int64, np.uint8, ORDER)))
+        self.due[:] = NEVER
         self.heads = np.zeros(2, np.int64)
         self.profiles: dict[int, bytes] = {}
         self.categories, self.origins = Dictionary(), Dictionary()
@@ -85,6 +92,26 @@ class Shard:
         self._vouched = NEVER
         self._stops = NO_STOPS
         self._periods_told = self.periods.copy()
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Return the rows (ROW[capacity]), of which the first `len(index)` are users; grown, it is another array."""
+        return self._columns.rows.array
+
+    @property
+    def due(self) -> np.ndarray:
+        """Return each row's next deadline (i8[capacity], int ms UTC), NEVER for none."""
+        return self._columns.due.array
+
+    @property
+    def changed(self) -> np.ndarray:
+        """Return which rows changed since they were last taken (u1[capacity])."""
+        return self._columns.changed.array
+
+    @property
+    def pool(self) -> np.ndarray:
+        """Return the users' orders (ORDER[capacity])."""
+        return self._columns.pool.array
 
     def plan(self, plans: Sequence[Plan]) -> None:
         """Say which rules hold from when: those that held when the shard was last at work at once, others in time."""
@@ -164,21 +191,19 @@ class Shard:
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Put back what was read from the changelog, later values over earlier ones. Call `settle` once all is in."""
         start = 0
-        for k, (key, value) in enumerate(zip(keys, values, strict=True)):
-            if value is None or key.startswith(ASIDE):
-                self._restore_users(keys[start:k], values[start:k])
-                start = k + 1
-                self._restore_aside(key, value)
+        if None in values or min(keys, default=b"") < AFTER_ASIDE:
+            for k, (key, value) in enumerate(zip(keys, values, strict=True)):
+                if value is None or key.startswith(ASIDE):
+                    self._restore_users(keys[start:k], values[start:k])
+                    start = k + 1
+                    self._restore_aside(key, value)
         self._restore_users(keys[start:], values[start:])
 
     def settle(self) -> None:
         """Derive deadlines, population and the newest event time from the rows, as after recovery."""
-        rows = self.rows[: len(self.index)]
-        core.set_deadlines(self._state(), self._law(), 0, len(rows))
-        for dimension in range(DIMENSIONS):
-            self.population[dimension] = np.bincount(rows["values"][:, dimension], minlength=MAX_VALUES)
-        self.sources = np.bincount(rows["source"], minlength=OTHER + 1).astype(np.int64)
-        self.newest = int(rows["last_at"].max(initial=0))
+        core.set_deadlines(self._state(), self._law(), 0, len(self.index))
+        self.population[:], self.sources[:] = 0, 0
+        self.newest = int(core.count(self.rows[: len(self.index)], self.population, self.sources))
         self.changed[:] = 0
         self._periods_told = self.periods.copy()
         self._followed = 0
@@ -341,7 +366,7 @@ class Shard:
 
     def _make_room_for_orders(self, count: int) -> None:
         if self.heads[0] + count > len(self.pool):
-            self.pool = _grown(self.pool, max(int(self.heads[0]) + count, len(self.pool) * 3 // 2))
+            self._columns.pool.grow(int(self.heads[0]) + count)
 
     def _take_aside(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield what changed besides users: new names, and the growth accounting."""
@@ -379,11 +404,9 @@ class Shard:
 
     def _grow(self, least: int) -> None:
         """Make room for `least` users, and for half as many again; what is new is not touched until it is used."""
-        capacity = max(least, len(self.rows) * 3 // 2)
-        self.rows = _grown(self.rows, capacity)
-        self.changed = _grown(self.changed, capacity)
         known = len(self.due)
-        self.due = _grown(self.due, capacity)
+        for column in self._columns[:3]:
+            column.grow(least)
         self.due[known:] = NEVER
 
 
@@ -392,12 +415,6 @@ def _pass(who: np.ndarray, source: int, at: int) -> np.ndarray:
     events = np.zeros(len(who), EVENT)
     events["row"], events["source"], events["at"] = who, source, at
     return events
-
-
-def _grown(column: np.ndarray, capacity: int) -> np.ndarray:
-    grown = np.zeros(capacity, column.dtype)
-    grown[: len(column)] = column
-    return grown
 
 
 def is_blank(rows: np.ndarray) -> np.ndarray:

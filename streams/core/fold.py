@@ -376,3 +376,19 @@ def set_deadlines(state, law, first, last):  # type: ignore[no-untyped-def] # no
     """Derive the deadlines of the rows from `first` up to `last` anew, as after recovery."""
     for i in range(first, last):
         state.due[i] = next_due(state.rows[i], law, NEVER) if state.rows[i]["version"] else NEVER
+
+
+@njit(cache=True)
+def count(rows, population, sources):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Add rows (ROW[n]) to the users by dimension and value (i8[dimensions, values]) and by first-touch source.
+
+    Returns the newest act of them all, int ms UTC.
+    """
+    newest = np.int64(0)
+    for i in range(rows.size):
+        row = rows[i]
+        for dimension in range(population.shape[0]):
+            population[dimension, row["values"][dimension]] += 1
+        sources[row["source"]] += 1
+        newest = max(newest, row["last_at"])
+    return newest

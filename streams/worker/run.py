@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import logging.config
 import sys
@@ -70,7 +71,7 @@ def run(settings: Settings) -> int:
         worker.execute_from_commandline()
     except SystemExit as ended:
         return watchdog.ending or _ending(app, int(ended.code or 0))
-    except Exception:
+    except (Exception, asyncio.CancelledError):  # what Faust was amid when it gave up, it cancels
         logging.getLogger(__name__).exception("the worker ended by an error")
         return watchdog.ending or Ending.CRASHED
     return watchdog.ending or _ending(app, 0)

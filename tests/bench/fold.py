@@ -94,21 +94,27 @@ def speed(events, users):
         )
 
 
-def weigh():
-    """Print what a shard of many users holds, in bytes a user, as JSON; run in a process of its own."""
-    book, rng = build(Settings()), np.random.default_rng(5)
-    run(book, told(job.generate(1000, 100)), 100)
-    before = resident()
-    shard = Shard(book)
+def peopled(book, count):
+    """Return a shard of so many users, of some events each."""
+    shard, rng = Shard(book), np.random.default_rng(5)
     for turn in range(WEIGHED_EVENTS):
-        for first in range(0, WEIGHED_USERS, CHUNK):
+        for first in range(0, count, CHUNK):
             users, day = np.arange(first, first + CHUNK), job.START + turn * 7 * DAY
             bought, amount = rng.random(CHUNK) < job.ORDERS, np.round(rng.gamma(2, 20, CHUNK), 2)
             at, item = day + rng.integers(0, DAY, CHUNK), rng.integers(0, 5000, CHUNK)
             events = told(job.Stream(users, at, bought, amount, item), seed=first + turn)
             events["row"] = shard.intern([b"u%07d" % user for user in users.tolist()])
-            events["offset"] += (turn * WEIGHED_USERS + first) * 2
+            events["offset"] += (turn * count + first) * 2
             shard.fold(events, {})
+    return shard
+
+
+def weigh():
+    """Print what a shard of many users holds, in bytes a user, as JSON; run in a process of its own."""
+    book = build(Settings())
+    run(book, told(job.generate(1000, 100)), 100)
+    before = resident()
+    shard = peopled(book, WEIGHED_USERS)
     gc.collect()
     held = {"rows": shard.rows, "due": shard.due, "changed": shard.changed, "orders": shard.pool, "index": shard.index}
     used = WEIGHED_USERS * (ROW.itemsize + 9) + int(shard.heads[0]) * ORDER.itemsize + shard.index.nbytes

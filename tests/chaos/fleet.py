@@ -15,6 +15,8 @@ BACKOFF_SECONDS = (0.1, 2.0)
 GRACE_SECONDS = 30
 """Between SIGTERM and SIGKILL, as Kubernetes has it."""
 ASKED = {0: "asked to end", -15: "asked to end as it started", -9: "killed"}
+EXPECTED = (2, 70)
+"""Where the broker is away at the start, or in a commit; of any other end the log is told."""
 TAIL_LINES = 80
 
 
@@ -154,6 +156,8 @@ class Fleet:
         worker.close()
         self.exits.append(Exit(now, post.name, code, ASKED.get(code) or complaint(log), log))
         self._say(f"{post.name} ended with {code}: {self.exits[-1].reason}")
+        if code not in (*ASKED, *EXPECTED):
+            self._say(log)
         if code in ASKED:
             post.backoff = BACKOFF_SECONDS[0]
         post.start_at = now + post.backoff
