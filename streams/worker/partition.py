@@ -130,7 +130,10 @@ class Partition:
     def heed(self, view: View) -> None:
         """Go by what stands on `control`: how far absence may be decided, its stops, backfills and rules."""
         self.shard.trust(*trusted(self.settings, view))
-        self._backfills = view.backfills
+        if view.backfills != self._backfills:
+            self._backfills = view.backfills
+            said = ", ".join(f"backfill {backfill.id}" for backfill in self._backfills) or "no backfill"
+            log.info("partition %d: %s is history", self.number, said)
         if plans := view.plans:
             self.shard.plan(plans)
 

@@ -5,8 +5,9 @@ from collections import Counter
 
 import pytest
 
+from streams.ops import backfill
 from streams.settings import Activity
-from tests.end_to_end.history import CLICKS, RULES, click, generate, home, padded, profile, told
+from tests.end_to_end.history import CLICKS, RULES, click, generate, home, order, padded, profile, told
 from tests.end_to_end.law import assert_lives_whole, assert_same, dormancies
 from tests.end_to_end.scene import PARTITIONS, rows
 from tests.oracle import DAY, Rules
@@ -77,6 +78,20 @@ def test_a_backlog_makes_nobody_dormant_who_is_not(play, real_kafka):
     assert not found - most, f"too many: {list(found - most)[:5]}"
     assert_lives_whole(transitions)
     assert_history_is_marked(scene, transitions, started)
+
+
+def test_what_is_loaded_late_of_a_declared_span_is_history_and_what_lies_beside_it_is_pushed(play, real_kafka):
+    scene = play(real_kafka, clock="wall", activity=Activity(new_days=0, dormant_days=0.1, churned_days=0))
+    worker, started = scene.start_ready(), now()
+    made = backfill.declare(scene.settings, started - 24 * HOUR, started - 10 * HOUR, "a till was offline")
+    scene.wait("the worker to know", lambda: f"backfill {made.id}" in worker.log(1000))
+    acts = [order(user, started - hours * HOUR) for user, hours in (("late", 20), ("beside", 5))]
+    scene.write([profile(user, 0, started - 30 * HOUR) for user in ("late", "beside")] + acts)
+    scene.wait("both to be decided about", lambda: len(scene.decisions()) == len(acts))
+    scene.await_pushed()
+    scene.stop(worker)
+    assert {e.subject: e.data.historic for e in dormancies(scene.transitions())} == {"late": True, "beside": False}
+    assert {d.user: d.reason for d in scene.decisions()} == {"late": "historic", "beside": "sent"}
 
 
 def due(events, end):
