@@ -13,6 +13,7 @@ The way of the data, and the order in which to read:
     index.py                intern: user key → row
     column.py               columns that grow in place
     dictionary.py           … and names of categories and sources → codes
+    hold.py                 pushes that wait for their time
     shard.py                one partition's users, which worker, replay and benchmark drive
     core/row.py             the row, the order, the event, the move: four layouts
     core/dimension.py       everything that a user can be, each dimension declared once
@@ -57,6 +58,7 @@ The way of the data, and the order in which to read:
     push/playbook.py        which transition asks for a push
     push/policy.py          decide: the policy chain, pure
     push/decider.py         transitions → decisions
+    push/quiet.py           quiet hours in the user's own time zone
     push/gate.py            what was sent and what may be: caps and claims in Redis
     push/deliverer.py       deliver: once per decision and channel
     push/channels/          one file a channel

@@ -20,6 +20,7 @@ LAG = Gauge("awaken_lag_events", "input records not yet read", ["topic", "partit
 PUSH_LAG = Gauge(
     "awaken_push_lag_events", "transitions not yet decided about, decisions not yet delivered", ["topic", "partition"]
 )
+HELD = Gauge("awaken_held_pushes", "pushes that wait for their user's quiet hours to end", ["partition"])
 WATERMARK = Gauge("awaken_watermark_delay_seconds", "how far the watermark stands behind the clock", ["partition"])
 COMMITS = Histogram(
     "awaken_commit_seconds",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from zoneinfo import available_timezones
 
 import msgspec
 
@@ -54,6 +55,21 @@ def check(found: Thresholds) -> None:
         raise ValueError(f"own = {', '.join(found.own)}: there is room for {MOST_OWN} dimensions of your own")
     for name, own in found.own.items():
         _check_own(name, own)
+
+
+def check_quiet(start: str, end: str, zone: str) -> None:
+    """Refuse quiet hours that have no beginning, no end or no length, and a time zone that nobody knows.
+
+    Raises:
+        ValueError: its text names the key, the value and what is allowed.
+    """
+    if bool(start) != bool(end):
+        key, other = ("quiet_from", "quiet_to") if not start else ("quiet_to", "quiet_from")
+        raise ValueError(f"push.{key} = '': beside push.{other} it must be set too, or both empty")
+    if start and start == end:
+        raise ValueError(f"push.quiet_to = {end!r}: must be another time than push.quiet_from")
+    if zone not in available_timezones():
+        raise ValueError(f"push.time_zone = {zone!r}: is no IANA time zone; write one such as Asia/Shanghai")
 
 
 def check_kind(kind: str, found: Thresholds, general: Thresholds) -> None:

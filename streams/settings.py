@@ -31,6 +31,7 @@ from streams.threshold import (
     Value,
 )
 
+CLOCK = r"^(([01]\d|2[0-3]):[0-5]\d)?$"
 Guarantee = Literal["exactly-once", "at-least-once"]
 Clock = Literal["wall", "event"]
 DEFAULT_FILE = Path("config/awaken.toml")
@@ -127,6 +128,24 @@ class Push(Struct, frozen=True):
     body: Annotated[str, Meta(max_length=2000, description="the message's body")] = (
         "It has been a while. See what is new since your last visit."
     )
+    quiet_from: Annotated[
+        str, Meta(pattern=CLOCK, examples=["22:00"], description="nobody is pushed from this time of his day …")
+    ] = ""
+    quiet_to: Annotated[
+        str, Meta(pattern=CLOCK, examples=["08:00"], description="… to this one: it waits; both empty: never quiet")
+    ] = ""
+    time_zone: Annotated[
+        str, Meta(min_length=1, examples=["Asia/Shanghai"], description="of users whose profile names none")
+    ] = "UTC"
+    spread_minutes: Annotated[
+        float, Meta(ge=0, le=1440, description="pushes that waited leave over so long, not all in one burst")
+    ] = 30
+    expires_hours: Annotated[
+        float, Meta(gt=0, le=8760, description="a push that could not go out within this time never does")
+    ] = 72
+    holdout: Annotated[
+        float, Meta(ge=0, le=1, description="share of users who get no push, to compare with; the same ones always")
+    ] = 0
     webhook_url: Annotated[
         str,
         Meta(
@@ -288,6 +307,7 @@ def check(settings: Settings, place: str = "settings") -> None:
         raise SettingsError(f"{place}: kinds: {len(settings.kinds)} are too many; at most {MOST_KINDS} are allowed")
     try:
         refusal.check(general)
+        refusal.check_quiet(settings.push.quiet_from, settings.push.quiet_to, settings.push.time_zone)
     except ValueError as error:
         raise SettingsError(f"{place}: {error}") from error
     for kind in settings.kinds:

@@ -22,6 +22,7 @@ from streams.core.row import CHANNELS, DAY, EVENT, MOVE, NEVER, ORDER, ORDERS, P
 from streams.core.row import MAX_DIMENSIONS as DIMENSIONS
 from streams.core.rules import MAX_VALUES, Rulebook, carried
 from streams.dictionary import OTHER, Dictionary
+from streams.hold import Hold
 from streams.index import Index
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
 from streams.wire.decode import read_profile
@@ -32,6 +33,7 @@ NO_STOPS = np.empty((0, 2), np.int64)
 NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
 AFTER_ASIDE = b"\x01"
 PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
+HOLD_KEY = ASIDE + b"hold\0"
 FOLLOWED_AT_ONCE = 20_000
 """Rows that are judged under new rules between two folds, so that a million of them do not hold the stream up."""
 
@@ -66,6 +68,7 @@ class Shard:
         population: i8[dimensions, values], users by value.
         sources: i8[65536], users by the code of their first-touch source.
         skipped: redelivered events that were already applied.
+        hold: pushes that wait for their time.
         erased: keys of users who were erased, for others to forget them too; who has done so takes them out.
     """
 
@@ -84,6 +87,7 @@ class Shard:
         self.population = np.zeros((DIMENSIONS, MAX_VALUES), np.int64)
         self.skipped = 0
         self.erased: list[bytes] = []
+        self.hold = Hold()
         self._plans: list[Plan] = []
         self._since = 0
         self._books = {book.number: book}
@@ -220,6 +224,7 @@ class Shard:
         self.due[row] = NEVER
         self.changed[row] = 1
         self.profiles.pop(row, None)
+        self.hold.forget(self.index.key(row).decode())
 
     def profile(self, key: bytes) -> bytes | None:
         """Return a user's newest profile as its JSON bytes, None where there is none."""
@@ -231,17 +236,30 @@ class Shard:
         number = self.index.find(key)
         return 0 if number is None else int(self.rows["seq"][number])
 
+    def value(self, key: bytes, dimension: str) -> str:
+        """Return a user's value of a dimension, "none" where there is none."""
+        number = self.number(key)
+        if number is None or dimension not in self.book.dimensions:
+            return "none"
+        place = self.book.dimensions.index(dimension)
+        value: str = self.book.values[place][self.rows["values"][number, place]]
+        return value
+
     def has_since(self, key: bytes, dimension: str, value: str, at: int) -> bool:
         """Say whether a user still has the value that he came to at `at` (int ms UTC).
 
         Of the activity class that is exact; of the others he may have come to it once more on the same day.
         """
         number = self.number(key)
-        if number is None or dimension not in self.book.dimensions:
+        if number is None or self.value(key, dimension) != value:
             return False
         place, row = self.book.dimensions.index(dimension), self.rows[number]
-        same = row["since"] == at if place == ACTIVITY else row["since_day"][place] == at // DAY
-        return bool(same) and self.book.values[place][row["values"][place]] == value
+        return bool(row["since"] == at if place == ACTIVITY else row["since_day"][place] == at // DAY)
+
+    def complaints(self, key: bytes) -> int:
+        """Return how many complaints of a user are open."""
+        number = self.number(key)
+        return 0 if number is None else int(self.rows["complaints"][number])
 
     def number(self, key: bytes) -> int | None:
         """Return the row number of a user of whom something is known; None where nothing is, or no more."""
@@ -368,12 +386,14 @@ class Shard:
         if self.heads[0] + count > len(self.pool):
             self._columns.pool.grow(int(self.heads[0]) + count)
 
-    def _take_aside(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield what changed besides users: new names, and the growth accounting."""
+    def _take_aside(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield what changed besides users: new names, pushes that wait, and the growth accounting."""
         for prefix, dictionary in ((CATEGORY_KEY, self.categories), (ORIGIN_KEY, self.origins)):
             for name in dictionary.added:
                 yield prefix + name.encode(), orjson.dumps(dictionary[name])
             dictionary.added.clear()
+        for ident, decision in self.hold.take():
+            yield HOLD_KEY + ident.encode(), decision
         for grain, slot in np.argwhere((self.periods != self._periods_told).any(axis=2)).tolist():
             *counters, number = self.periods[grain, slot].tolist()
             yield PERIODS_KEY + f"{period.GRAINS[grain]}-{number}".encode(), orjson.dumps(counters)
@@ -382,6 +402,8 @@ class Shard:
     def _restore_aside(self, key: bytes, value: bytes | None) -> None:
         if not key.startswith(ASIDE):
             self.erase(int(self.intern([key])[0]))
+        elif key.startswith(HOLD_KEY):
+            self.hold.restore(key.removeprefix(HOLD_KEY).decode(), value)
         elif value is not None and key.startswith(PERIODS_KEY):
             grain, _, number = key.removeprefix(PERIODS_KEY).decode().partition("-")
             period.put(self.periods, period.GRAINS.index(grain), int(number), orjson.loads(value))

@@ -180,3 +180,21 @@ def test_every_setting_has_a_description():
         for field in msgspec.structs.fields(section):
             if not settings._is_section(field):
                 assert settings._meta(field).description, field.name
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('quiet_from = "22:00"', "push.quiet_to = '': beside push.quiet_from it must be set too"),
+        ('quiet_to = "08:00"', "push.quiet_from = '': beside push.quiet_to it must be set too"),
+        ('quiet_from = "08:00"\nquiet_to = "08:00"', "push.quiet_to = '08:00': must be another time"),
+        ('quiet_from = "24:00"', "push.quiet_from = '24:00'.*text such as 22:00"),
+        ('time_zone = "Mars/Olympus"', "push.time_zone = 'Mars/Olympus': is no IANA time zone.*Asia/Shanghai"),
+        ("holdout = 1.5", "push.holdout = 1.5.*at most 1"),
+    ],
+)
+def test_quiet_hours_zones_and_holdouts_that_cannot_be_are_refused(tmp_path, text, said):
+    file = tmp_path / "mine.toml"
+    file.write_text(f"[push]\n{text}\n")
+    with pytest.raises(SettingsError, match=rf"mine\.toml(.|\n)*{said}"):
+        settings.load(file, {})

@@ -11,7 +11,7 @@ from streams.settings import DAY
 from . import policy
 from .gate import Admission, Ask
 from .playbook import candidates
-from .policy import Case
+from .policy import Case, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,21 +44,24 @@ class Decider:
         transitions: Sequence[Envelope[Transition]],
         profile: Callable[[str], Profile | None],
         now: int | None = None,
-        stands: Callable[[Candidate], bool] = lambda _: True,
+        standing: Callable[[Candidate], Standing] = lambda _: Standing(),
     ) -> list[Decision]:
         """Return one decision for each candidate, in the order of the transitions.
 
         A decision's `at`, and with it the clock of the cap, is the transition's. With `now` (int ms UTC), a
         transition older than `historic_hours` is historic even if it is not marked so: the topic's offsets
-        were reset, or we were away. Without it (clock = "event") only the mark counts. `stands` says whether a
-        candidate's user still is where the transition brought him.
+        were reset, or we were away. Without it (clock = "event") only the mark counts, and a candidate's time is the
+        present. `standing` says how a candidate's user stands with us.
 
         Raises:
             RedisError: the gate is out of reach; hold the batch and ask again.
         """
         oldest = 0 if now is None else now - self._historic_ms
         found = {candidate.id: candidate for envelope in transitions for candidate in candidates(envelope)}
-        cases = [Case(c, profile(c.user), self.push, oldest, stands(c)) for c in found.values()]
+        cases = [
+            Case(c, profile(c.user), self.push, c.at if now is None else now, oldest, standing(c))
+            for c in found.values()
+        ]
         admitted = await self._ask([case for case in cases if policy.decide(case) is None])
         decisions = [policy.decide(_with(case, admitted)) for case in cases]
         return [decision for decision in decisions if decision is not None]

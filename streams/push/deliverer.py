@@ -3,7 +3,7 @@
     claim ──fresh──────────────────────────→ send → complete
       ├─────interrupted, idempotent channel─→ send again, same key → complete
       ├─────interrupted, any other──────────→ uncertain → complete
-      ├─────fresh, he is there no longer────→ cancelled
+      ├─────fresh, and it must not go out───→ cancelled
       └─────done────────────────────────────→ the outcome that is kept
     and when all channels have one: finish
 
@@ -42,11 +42,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 KINDS: dict[str, Callable[[Settings, Redis], Channel]] = {"inbox": Inbox.open, "webhook": Webhook.open}
 
-Word = Literal["delivered", "failed", "uncertain", "cancelled"]
 INTERRUPTED = "interrupted before its end was known, and not repeated: "
 TWICE = "it might arrive twice"
 NO_ADDRESS = "no address: contact or consent was withdrawn, or the profile erased"
-NO_LONGER = "he is back, or was never away"
 NO_CHANNEL = "no such channel: it is not in push.channels, or push.webhook_url is empty"
 
 
@@ -61,59 +59,56 @@ class Deliverer:
         self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._unrecorded: dict[tuple[str, str], Outcome] = {}
 
-    async def deliver(self, decision: Decision, contacts: Mapping[str, str] | None, now: int) -> list[Outcome]:
+    async def deliver(self, decision: Decision, contacts: Mapping[str, str], now: int, stop: str = "") -> list[Outcome]:
         """Return one outcome for each channel of the decision, sent now or known from before.
 
-        `contacts` are the addresses that may be used now (`policy.addresses`), None where the user no longer is where
-        he was pushed for: what has not gone out is cancelled then, and a push of which nothing has gone out does not
-        count against his cap. `now` (int ms UTC) dates new outcomes.
+        `contacts` are the addresses that may be used now (`policy.addresses`); `now` (int ms UTC) dates new
+        outcomes. `stop` is why nothing may go out any more: what has not is cancelled then, and a push of which nothing
+        has gone out does not count against his cap.
 
         Raises:
             RedisError: Redis is gone or cannot write; hold the decision and call again.
         """
-        if decision.action != "send":
+        if decision.action == "suppress":
             return []
         # The same decision handed in twice at once would look like an interruption to itself.
         lock = self._under_way.setdefault(decision.id, asyncio.Lock())
         async with lock, self._room:
-            outcomes = [await self._one(decision, name, contacts, now) for name in decision.channels]
+            outcomes = [await self._one(decision, name, contacts, now, stop) for name in decision.channels]
             if all(outcome.outcome == "cancelled" for outcome in outcomes):
                 await self.gate.release(decision.id, decision.user)
             await self.gate.finish(decision.id, decision.user)
         return outcomes
 
-    async def _one(self, decision: Decision, name: str, contacts: Mapping[str, str] | None, now: int) -> Outcome:
+    async def _one(self, decision: Decision, name: str, contacts: Mapping[str, str], now: int, stop: str) -> Outcome:
         pair = decision.id, name
         if pair not in self._unrecorded:
-            obstacle = self._obstacle(name, contacts)
+            obstacle = stop or self._obstacle(name, contacts)
             # Only who can send may claim: a look leaves nothing behind about a user who was erased.
             claim = await (self.gate.look if obstacle else self.gate.claim)(decision.id, decision.user, name)
             if claim.outcome is not None:
                 return claim.outcome
-            address = "" if obstacle or contacts is None else contacts[name]
-            self._unrecorded[pair] = await self._end(decision, name, address, now, claim.state, obstacle)
+            if obstacle:
+                ended = _undone(decision, name, now, obstacle, claim.state, "cancelled" if stop else "failed")
+            else:
+                ended = await self._done(decision, name, contacts[name], now, claim.state)
+            self._unrecorded[pair] = ended
         stands = await self.gate.complete(self._unrecorded[pair])
         del self._unrecorded[pair]
         return stands
 
-    def _obstacle(self, name: str, contacts: Mapping[str, str] | None) -> str:
+    def _obstacle(self, name: str, contacts: Mapping[str, str]) -> str:
         """Return why nothing can be sent on a channel, empty where something can."""
-        if contacts is None:
-            return NO_LONGER
         if name not in self.channels:
             return NO_CHANNEL
         return "" if contacts.get(name) else NO_ADDRESS
 
-    async def _end(self, decision: Decision, name: str, address: str, now: int, state: str, obstacle: str) -> Outcome:
-        def outcome(word: Word, attempts: int, detail: str) -> Outcome:
-            return Outcome(decision.id, decision.user, now, name, word, attempts, detail)
-
-        if state == "interrupted" and (obstacle or not self.channels[name].idempotent):
-            return outcome("uncertain", 1, INTERRUPTED + (obstacle or TWICE))
-        if obstacle:
-            return outcome("cancelled" if obstacle == NO_LONGER else "failed", 0, obstacle)
-        receipt = await _send(self.channels[name], self._message(decision), address)
-        return outcome(receipt.outcome, receipt.attempts, receipt.detail)
+    async def _done(self, decision: Decision, name: str, address: str, now: int, state: str) -> Outcome:
+        channel = self.channels[name]
+        if state == "interrupted" and not channel.idempotent:
+            return _undone(decision, name, now, TWICE, state, "failed")
+        receipt = await _send(channel, self._message(decision), address)
+        return Outcome(decision.id, decision.user, now, name, receipt.outcome, receipt.attempts, receipt.detail)
 
     def _message(self, decision: Decision) -> Message:
         push = self.push
@@ -133,6 +128,15 @@ async def close_channels(channels: Mapping[str, Channel]) -> None:
     """Close the channels' connections. Redis stays open: it is the caller's."""
     for channel in channels.values():
         await channel.close()
+
+
+def _undone(
+    decision: Decision, channel: str, now: int, why: str, state: str, word: Literal["failed", "cancelled"]
+) -> Outcome:
+    """Return the outcome of what was not sent; of what was interrupted nobody knows whether it was."""
+    if state == "interrupted":
+        return Outcome(decision.id, decision.user, now, channel, "uncertain", 1, INTERRUPTED + why)
+    return Outcome(decision.id, decision.user, now, channel, word, 0, why)
 
 
 async def _send(channel: Channel, message: Message, address: str) -> Receipt:

@@ -40,17 +40,22 @@ class Verdict(Struct, frozen=True):
 
 
 class Decision(Struct, frozen=True):
-    """What was decided about one candidate push, and why. `at` is int ms UTC; channels are in order of sending."""
+    """What was decided about one candidate push, and why. Times are int ms UTC; channels are in order of sending.
+
+    `until` is when a push that is held goes out. One that is withheld from the holdout group names its channels as if
+    it were sent.
+    """
 
     id: str
     user: str
     at: int
     playbook: str
     transition: str
-    action: Literal["send", "suppress"]
+    action: Literal["send", "hold", "suppress"]
     reason: str
     channels: tuple[str, ...]
     trace: tuple[Verdict, ...]
+    until: int | None = None
 
 
 class Outcome(Struct, frozen=True):

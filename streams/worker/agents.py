@@ -2,12 +2,13 @@
 
     fold     clicks, orders, profiles, push-feedback  →  transitions, changelog, dead-letters
     decide   lifecycle-transitions     →  push-decisions
-    deliver  push-decisions            →  inbox, webhook  →  push-outcomes
+    deliver  push-decisions            →  inbox, webhook  →  push-outcomes; or held with the users until it is time
 
 The topics all have the same number of partitions, so a user's events, transitions, decisions and profile meet in
 one worker. Each agent only hands records and positions to the partition's ledger, which commits them together: a
 decision is recorded once, with the offset of the transition that it answers. A delivery reaches out of Kafka, where
-no transaction does: it goes by the recorded decision, and the gate remembers which were begun and which are done.
+no transaction does: it goes by the recorded decision, and the gate remembers which were begun and which are done. A
+push that is held is let go (`release`) in the transaction that writes its outcome.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ from streams.push import policy
 from streams.push.decider import Decider
 from streams.push.deliverer import Deliverer
 from streams.push.playbook import may_trigger
-from streams.wire.message import Decision, encode, read_decision, read_transition
+from streams.wire.message import Decision, Outcome, encode, read_decision, read_transition
 from streams.worker.app import Awaken
 from streams.worker.chunk import Chunk
 from streams.worker.partition import RETRY_SECONDS, Partition
 
 LOOK_SECONDS = 0.1
 GIVE_UP_SECONDS = 2.0
+RELEASE_SECONDS = 0.2
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -93,7 +95,7 @@ async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
     triggers = [read_transition(r.value) for r in chunk.records if r.value and may_trigger(r.value)]
     transitions = [t for t in triggers if partition.knows(t.subject, t.data.seq)]
     now = partition.wall_now() if partition.settings.clock == "wall" else None
-    decide = partial(decider.decide, transitions, partition.profile, now, partition.stands)
+    decide = partial(decider.decide, transitions, partition.profile, now, partition.standing)
     decisions = await _patiently(partition, decide)
     if decisions is None:
         return
@@ -107,32 +109,64 @@ async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
 
 
 async def _deliver(partition: Partition, chunk: Chunk, deliverer: Deliverer) -> None:
-    """Deliver each decision to send, some at once; what a rebalance interrupts is the next owner's."""
+    """Deliver each decision to send, some at once, and hold those that must wait.
+
+    What a rebalance interrupts is the next owner's.
+    """
     records = iter(chunk.records)
     while some := list(islice(records, partition.settings.push.deliveries_at_once)):
         decisions = [read_decision(r.value or b"").data for r in some]
-        outcomes = await _patiently(partition, partial(_deliver_all, partition, decisions, deliverer))
+        sends = [decision for decision in decisions if decision.action == "send"]
+        outcomes = await _patiently(partition, partial(_deliver_all, partition, sends, deliverer))
         if outcomes is None:
             return
-        partition.ledger.record(
-            partition.settings.topics.push_outcomes,
-            [(o.user.encode(), encode(o, f"awaken/{partition.settings.group}")) for o in outcomes],
-        )
+        for decision in decisions:
+            if decision.action == "hold":
+                partition.shard.hold.add(decision)
+            else:  # decided anew, after the offsets were set back: it waits no longer
+                partition.shard.hold.remove(decision.id)
+        _record(partition, outcomes)
         partition.ledger.position(chunk.topic, some[-1].offset + 1)
-        for outcome in outcomes:
-            metrics.DELIVERIES.labels(outcome.channel, outcome.outcome).inc()
     partition.ledger.position(chunk.topic, chunk.next_offset)
 
 
-async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deliverer: Deliverer) -> list[Any]:
-    now = partition.wall_now()
+async def release(partition: Partition, deliverer: Deliverer) -> None:
+    """Let pushes that were held go out when their time has come, for as long as the partition is held.
+
+    Their time has come when all that happened before it is folded: on a backlog their users may be back already.
+    """
+    hold, most = partition.shard.hold, partition.settings.push.deliveries_at_once
+    while not partition.closing:
+        metrics.HELD.labels(str(partition.number)).set(len(hold))
+        due = hold.due(partition.known_until(), most)
+        if not due:
+            await asyncio.sleep(RELEASE_SECONDS)
+            continue
+        outcomes = await _patiently(partition, partial(_deliver_all, partition, due, deliverer))
+        if outcomes is None:
+            return
+        _record(partition, outcomes)
+        for decision in due:
+            hold.remove(decision.id)
+
+
+def _record(partition: Partition, outcomes: Sequence[Outcome]) -> None:
+    """Hand outcomes to the ledger, and count them."""
+    source = f"awaken/{partition.settings.group}"
+    rows = [(outcome.user.encode(), encode(outcome, source)) for outcome in outcomes]
+    partition.ledger.record(partition.settings.topics.push_outcomes, rows)
+    for outcome in outcomes:
+        metrics.DELIVERIES.labels(outcome.channel, outcome.outcome).inc()
+
+
+async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deliverer: Deliverer) -> list[Outcome]:
+    """Deliver decisions side by side, each as its user stands and can be reached by now."""
+    now, push, live = partition.wall_now(), partition.settings.push, partition.settings.clock == "wall"
     sends = []
     for decision in decisions:
-        if decision.action == "send":
-            profile = partition.profile(decision.user)
-            stands = partition.stands(decision)
-            contacts = policy.addresses(profile, partition.settings.push) if stands else None
-            sends.append(deliverer.deliver(decision, contacts, now))
+        contacts = policy.addresses(partition.profile(decision.user), push)
+        stop = policy.stop(decision, partition.standing(decision), push, now if live else decision.at)
+        sends.append(deliverer.deliver(decision, contacts, now, stop))
     return [outcome for outcomes in await asyncio.gather(*sends) for outcome in outcomes]
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -40,6 +41,7 @@ if _found != PINNED:
     raise ImportError(f"Awaken works with {PINNED}, not {_found}: install it anew with pip")
 
 log = logging.getLogger(__name__)
+Release = Callable[[Partition], Awaitable[None]]
 
 
 class Awaken(faust.App):
@@ -52,6 +54,7 @@ class Awaken(faust.App):
         self.partitions: dict[int, Partition] = {}
         self.recovered: dict[int, int] = {}
         self.forget: Forget = nobody
+        self.release: Release | None = None  # what lets pushes go that were held, for as long as a partition is
         self.working = False  # the group has assigned, and the users are read back
         self.waiting_since = time.monotonic()
         self.unsettled = False  # it ended without having been able to commit all that it had folded
@@ -62,6 +65,7 @@ class Awaken(faust.App):
         self._started_at = time.time_ns() // 1_000_000
         self._warm: dict[int, tuple[Shard, int]] = {}
         self._committers: dict[int, asyncio.Task[None]] = {}
+        self._releasing: dict[int, asyncio.Task[None]] = {}
         super().__init__(settings.group, **faust_options(settings), **options)
 
     @property
@@ -179,6 +183,8 @@ class Awaken(faust.App):
         partition.heed(self.control.view)
         self.partitions[number] = partition
         self._committers[number] = asyncio.create_task(self._commit_regularly(partition))
+        if self.release is not None:
+            self._releasing[number] = asyncio.create_task(self._release(partition))
         log.info("partition %d: %d users, changelog read to %d", number, len(shard.index), self.recovered[number])
 
     def _note_progress(self) -> None:
@@ -200,6 +206,8 @@ class Awaken(faust.App):
     async def _close(self, partition: Partition) -> None:
         partition.closing = True
         self.partitions.pop(partition.number, None)
+        if (releasing := self._releasing.pop(partition.number, None)) is not None:
+            await asyncio.wait({releasing})  # it ends by itself: the partition is closing
         committer = self._committers.pop(partition.number, None)
         if committer is not None:
             await partition.settle(committer)
@@ -215,6 +223,16 @@ class Awaken(faust.App):
             self._warm[partition.number] = partition.shard, reached
         await partition.ledger.close()
         self._forget_measures(partition)
+
+    async def _release(self, partition: Partition) -> None:
+        """Let held pushes go; whatever stops that is an error that only a new start mends."""
+        try:
+            await self.release(partition)  # type: ignore[misc] # it is there: who starts this has asked
+        except Exception as error:
+            if partition.closing:
+                return
+            log.exception("partition %d: held pushes cannot be let go", partition.number)
+            await self.crash(error)
 
     async def _commit_regularly(self, partition: Partition) -> None:
         """Fold what has become due and commit, every `commit_seconds`, for as long as the partition is held."""
@@ -263,6 +281,8 @@ class Awaken(faust.App):
     def _forget_measures(self, partition: Partition) -> None:
         number = str(partition.number)
         metrics.WATERMARK.remove(number)
+        if self.release is not None:
+            metrics.HELD.remove(number)
         for topic in partition.topics:
             metrics.LAG.remove(topic, number)
         for topic in (self.settings.topics.lifecycle_transitions, self.settings.topics.push_decisions):

@@ -23,6 +23,7 @@ from streams.core.row import CAUSES, CLICKS, ORDERS, SOURCES
 from streams.core.rules import Rulebook
 from streams.merge import Merge
 from streams.push.playbook import BY_NAME, Candidate
+from streams.push.policy import Standing
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.wire.control import Backfill
@@ -182,15 +183,27 @@ class Partition:
         """
         return self.shard.seq(user.encode()) >= seq
 
-    def stands(self, push: Candidate | Decision) -> bool:
-        """Say whether a push's user still is where the transition brought him: not back, nor corrected.
+    def standing(self, push: Candidate | Decision) -> Standing:
+        """Return how a push's user stands with us.
 
         In history that is played (clock = "event") everything lies ahead of its pushes, so nobody asks.
         """
+        if self.settings.clock == "event":
+            return Standing()
+        key = push.user.encode()
+        return Standing(self._is_there(push), self.shard.complaints(key), self.shard.value(key, "fatigue"))
+
+    def _is_there(self, push: Candidate | Decision) -> bool:
+        """Say whether a user still is where the transition brought him: not back, nor corrected."""
         playbook = BY_NAME.get(push.playbook)
-        if playbook is None or self.settings.clock == "event" or not self.knows(push.user, seq_of(push.transition)):
+        if playbook is None or not self.knows(push.user, seq_of(push.transition)):
             return True
         return self.shard.has_since(push.user.encode(), playbook.dimension, playbook.to, push.at)
+
+    def known_until(self) -> int:
+        """Return the time up to which all is folded that has happened, int ms UTC; 0 before anything was asked."""
+        watermark = self.shard.watermark
+        return watermark + round(self.settings.lateness_seconds * 1000) if watermark else 0
 
     def time_now(self) -> int:
         """Return the present, int ms UTC: the wall clock, or the newest event where time is the events' own."""

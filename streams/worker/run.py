@@ -20,7 +20,7 @@ from streams.push.deliverer import Deliverer, close_channels, open_channels
 from streams.push.gate import RedisGate
 from streams.settings import Settings
 from streams.worker import pages
-from streams.worker.agents import add_agents
+from streams.worker.agents import add_agents, release
 from streams.worker.app import Awaken
 from streams.worker.census import add_census
 from streams.worker.ending import Ending
@@ -43,6 +43,7 @@ def build(settings: Settings) -> Awaken:
     deliverer = Deliverer(settings, gate, channels)
     add_agents(app, Decider(settings, gate), deliverer)
     if settings.push.channels:  # else Redis need not be there
+        app.release = partial(release, deliverer=deliverer)
         app.forget = partial(_forget, (gate.forget, Inbox.open(settings, redis).forget))
     add_pages(app)
     pages.add(app)

@@ -7,11 +7,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from streams.push.decider import Decider
 from streams.push.memory import MemoryGate
+from streams.push.policy import Standing
 from streams.settings import DAY, Push, Settings
 from streams.wire.event import Profile
 from streams.wire.message import Envelope, Transition
 
 AT = 1_700_000_000_000
+HOUR = DAY // 24
 
 
 class Asked(MemoryGate):
@@ -131,7 +133,20 @@ def test_a_gate_out_of_reach_decides_nothing():
         decide(Decider(Settings(), Gone()), [dormant("stranger"), dormant("a")])
 
 
+def away(candidate):
+    return Standing(there=candidate.user != "u1")
+
+
 def test_who_left_since_is_not_pushed_for_and_the_gate_is_not_asked():
     gate = Asked()
-    decisions = asyncio.run(Decider(Settings(), gate).decide([dormant("u1")], known, stands=lambda _: False))
+    decisions = asyncio.run(Decider(Settings(), gate).decide([dormant("u1")], known, standing=away))
     assert (reasons(decisions), gate.batches) == (["no_longer"], [])
+
+
+def test_he_is_pushed_now_and_not_when_it_happened():
+    push = Push(quiet_from="22:00", quiet_to="08:00", spread_minutes=0)  # AT is 22:13 UTC
+    decider = Decider(Settings(push=push), MemoryGate())
+    [played] = decide(decider, [dormant("a")])
+    [live] = decide(decider, [dormant("a")], now=AT + 10 * HOUR)
+    assert (played.action, played.until) == ("hold", AT - AT % DAY + 32 * HOUR)
+    assert live.action == "send"

@@ -21,7 +21,7 @@ from streams.push.channels import Message, Receipt
 from streams.push.channels.inbox import Inbox
 from streams.push.channels.webhook import Webhook
 from streams.push.connection import connect
-from streams.push.deliverer import INTERRUPTED, NO_LONGER, Deliverer, close_channels, open_channels
+from streams.push.deliverer import INTERRUPTED, Deliverer, close_channels, open_channels
 from streams.push.gate import Ask, RedisGate
 from streams.push.memory import MemoryGate
 from streams.settings import Push, Settings
@@ -393,8 +393,8 @@ def test_what_has_not_gone_out_to_one_who_is_back_is_cancelled_and_counts_no_mor
     gate, post = MemoryGate(), Post()
     ask = Ask(DECISION.id, "u1", AT, 1, 7 * 86_400_000)
     assert asyncio.run(gate.admit([ask])) == ["admitted"]
-    [ended] = asyncio.run(deliverer(gate, post).deliver(DECISION, None, NOW))
-    assert (ended.outcome, ended.attempts, post.sent) == ("cancelled", 0, [])
+    [ended] = asyncio.run(deliverer(gate, post).deliver(DECISION, CONTACTS, NOW, "why"))
+    assert (ended.outcome, ended.attempts, ended.detail, post.sent) == ("cancelled", 0, "why", [])
     assert asyncio.run(gate.admit([replace(ask, decision="another")])) == ["admitted"]
     assert asyncio.run(gate.admit([ask])) == ["capped"]
 
@@ -404,7 +404,7 @@ def test_what_had_gone_out_before_he_came_back_is_told_as_it_was():
     both = replace(DECISION, channels=("post", "pigeon"))
     delivered = deliver(gate, post, decision=DECISION)
     asyncio.run(gate.claim(DECISION.id, "u1", "pigeon"))
-    ended = asyncio.run(deliverer(gate, post, pigeon).deliver(both, None, NOW))
+    ended = asyncio.run(deliverer(gate, post, pigeon).deliver(both, CONTACTS, NOW, "why"))
     assert [ended[0]] == delivered
-    assert (ended[1].outcome, ended[1].detail) == ("uncertain", INTERRUPTED + NO_LONGER)
+    assert (ended[1].outcome, ended[1].detail) == ("uncertain", INTERRUPTED + "why")
     assert pigeon.sent == []

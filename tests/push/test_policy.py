@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from streams.push.playbook import Candidate
-from streams.push.policy import CHAIN, Case, addresses, configured, decide
+from streams.push.policy import CHAIN, NO_LONGER, Case, Standing, addresses, configured, decide, share_of, stop
 from streams.settings import Push
 from streams.wire.event import Profile
 from streams.wire.message import Verdict
@@ -16,17 +16,20 @@ HOOK = "http://receiver.example/push"
 ADDRESSES = {"inbox": "u1", "webhook": "w1"}
 CANDIDATE = Candidate("reactivation:t1", "u1", AT, "reactivation", "t1", historic=False)
 PROFILE = Profile("u1", AT, contacts=ADDRESSES, consent={"inbox": True, "webhook": True})
-GOOD = Case(CANDIDATE, PROFILE, Push(webhook_url=HOOK), admission="admitted")
+GOOD = Case(CANDIDATE, PROFILE, Push(webhook_url=HOOK), AT, admission="admitted")
 
 # What makes each rule refuse, whatever the others say; in the chain's order.
 FLAWS = {
     "historic": lambda case: replace(case, candidate=replace(case.candidate, historic=True)),
     "new_rules": lambda case: replace(case, candidate=replace(case.candidate, cause="threshold")),
-    "no_longer": lambda case: replace(case, stands=False),
+    "no_longer": lambda case: replace(case, standing=Standing(there=False)),
     "no_consent": lambda case: replace(case, profile=replace(case.profile, consent={"inbox": False})),
     "not_contactable": lambda case: replace(case, profile=replace(case.profile, contacts={"inbox": ""})),
+    "open_complaint": lambda case: replace(case, standing=replace(case.standing, complaints=1)),
+    "exhausted": lambda case: replace(case, standing=replace(case.standing, fatigue="exhausted")),
     "already_sent": lambda case: replace(case, admission="already_sent"),
     "capped": lambda case: replace(case, admission="capped"),
+    "holdout": lambda case: replace(case, push=replace(case.push, holdout=1.0)),
 }
 
 
@@ -42,8 +45,11 @@ def test_what_nothing_stops_is_sent_on_every_channel_with_the_whole_trace():
         "still_so",
         "consent",
         "contactable",
+        "open_complaint",
+        "fatigue",
         "already_sent",
         "frequency_cap",
+        "holdout",
     ]
     assert all(verdict.passed for verdict in decision.trace)
 
@@ -51,7 +57,8 @@ def test_what_nothing_stops_is_sent_on_every_channel_with_the_whole_trace():
 @pytest.mark.parametrize("reason", FLAWS)
 def test_each_rule_refuses_with_its_reason_and_ends_the_trace(reason):
     decision = decide(FLAWS[reason](GOOD))
-    assert (decision.action, decision.reason, decision.channels) == ("suppress", reason, ())
+    would_go = decision.channels if reason == "holdout" else ()  # what is withheld is told as if it were sent
+    assert (decision.action, decision.reason, decision.channels) == ("suppress", reason, would_go)
     assert [verdict.passed for verdict in decision.trace] == [True] * (len(decision.trace) - 1) + [False]
     assert CHAIN[len(decision.trace) - 1].reason == reason
 
@@ -129,3 +136,72 @@ def test_addresses_are_those_that_may_be_used_now():
     assert addresses(PROFILE, GOOD.push) == ADDRESSES
     assert addresses(PROFILE, Push()) == {"inbox": "u1"}
     assert addresses(replace(PROFILE, consent={"webhook": True}), GOOD.push) == {"webhook": "w1"}
+
+
+NIGHT = Push(webhook_url=HOOK, quiet_from="22:00", quiet_to="08:00", spread_minutes=0)
+LATE, MORNING = AT, 1_700_035_200_000  # 2023-11-14 22:13 UTC, 2023-11-15 08:00
+
+
+def test_in_his_quiet_hours_a_push_is_held_until_they_end():
+    decision = decide(replace(GOOD, push=NIGHT))
+    assert (decision.action, decision.reason, decision.until) == ("hold", "quiet_hours", MORNING)
+    assert decision.channels == ("inbox", "webhook")
+    assert decision.trace[-1] == Verdict("quiet_hours", passed=True, detail="until 2023-11-15T08:00:00.000Z")
+    assert decide(replace(GOOD, push=NIGHT, now=MORNING)).action == "send"
+
+
+def test_the_hours_are_those_of_his_profile_and_without_one_those_of_the_settings():
+    shanghai = replace(PROFILE, time_zone="Asia/Shanghai")  # it is 06:13 there
+    assert decide(replace(GOOD, push=NIGHT, profile=shanghai)).until == 1_700_006_400_000
+    nowhere = replace(PROFILE, time_zone="Mars/Olympus")
+    for_all = replace(NIGHT, time_zone="America/New_York")  # 17:13
+    assert decide(replace(GOOD, push=for_all, profile=nowhere)).action == "send"
+
+
+def test_what_would_be_refused_is_not_held():
+    assert decide(FLAWS["capped"](replace(GOOD, push=NIGHT))).reason == "capped"
+
+
+def test_pushes_that_wait_leave_spread_over_the_time_set_for_it_each_always_at_its_own():
+    push = replace(NIGHT, spread_minutes=30)
+    untils = [
+        decide(replace(GOOD, push=push, candidate=replace(CANDIDATE, id=f"r:{n}"))).until - MORNING for n in range(300)
+    ]
+    assert all(0 <= wait < 30 * 60_000 for wait in untils)
+    tenths = [sum(wait * 10 // (30 * 60_000) == tenth for wait in untils) for tenth in range(10)]
+    assert min(tenths) > 10
+    assert untils[7] == decide(replace(GOOD, push=push, candidate=replace(CANDIDATE, id="r:7"))).until - MORNING
+
+
+def test_the_holdout_is_the_share_that_is_set_and_grows_by_others_without_losing_any():
+    users = [f"u{n}" for n in range(4000)]
+    held = {
+        share: {
+            user
+            for user in users
+            if decide(
+                replace(GOOD, push=replace(GOOD.push, holdout=share), candidate=replace(CANDIDATE, user=user))
+            ).reason
+            == "holdout"
+        }
+        for share in (0.0, 0.1, 0.3)
+    }
+    assert not held[0.0]
+    assert held[0.1] < held[0.3]
+    assert abs(len(held[0.1]) / len(users) - 0.1) < 0.02
+    assert abs(len(held[0.3]) / len(users) - 0.3) < 0.03
+
+
+def test_a_share_belongs_to_its_text():
+    assert share_of("holdout u1") == share_of("holdout u1") != share_of("holdout u2")
+    assert 0 <= share_of("") < 1
+
+
+def test_what_may_have_changed_is_asked_before_it_goes_out():
+    decision, push = decide(GOOD), GOOD.push
+    assert stop(decision, Standing(), push, AT) == ""
+    assert stop(decision, Standing(there=False), push, AT) == NO_LONGER
+    assert "complained" in stop(decision, Standing(complaints=1), push, AT)
+    last = AT + round(push.expires_hours * 3_600_000)
+    assert stop(decision, Standing(), push, last) == ""
+    assert "within 72 hours" in stop(decision, Standing(), push, last + 1)

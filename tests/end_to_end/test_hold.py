@@ -1,0 +1,66 @@
+"""Pushes that meet quiet hours: they wait, through crashes, and go out once."""
+
+import msgspec
+
+from tests.end_to_end.history import click, generate, home, stages
+from tests.end_to_end.law import assert_arrived, assert_rows_exact, assert_same, assert_told_once, profiles_of
+from tests.end_to_end.law import decisions_due as without_quiet_hours
+from tests.end_to_end.scene import PARTITIONS, expected
+from tests.oracle import DAY
+
+HOUR = DAY // 24
+QUIET_HOURS = 12
+"""From midnight to noon, UTC."""
+
+
+def test_what_waits_for_the_quiet_hours_goes_out_once_through_kills(play, real_kafka):
+    scene = play(real_kafka, lateness_seconds=DAY / 1000)
+    quiet = msgspec.structs.replace(scene.settings.push, quiet_from="00:00", quiet_to="12:00", spread_minutes=60)
+    scene.settings = msgspec.structs.replace(scene.settings, push=quiet)
+    events = generate(seed=21, by_turns=True)
+    events += closing(events[-1].at)
+    first, second, third = stages(events, 3)
+    scene.feed(first)
+    worker = scene.start("worker 0", instance="one")
+    for number, stage in enumerate((second, third), 1):
+        scene.wait("something to wait", lambda w=worker: w.ready() and w.metric("awaken_held_pushes") > 0)
+        scene.feed(stage)
+        worker.kill()
+        worker = scene.start(f"worker {number}", instance="one")
+    scene.await_pushed()
+    scene.wait("nothing to wait any more", lambda: worker.metric("awaken_held_pushes") == 0)
+    scene.stop(worker)
+    transitions = scene.transitions()
+    assert_told_once(transitions, expected(events, lateness=DAY))
+    assert_rows_exact(scene, events)
+    decisions, outcomes = scene.decisions(), scene.outcomes()
+    assert_same("decisions", map(told, decisions), due(transitions, profiles_of(events)))
+    going = [d for d in decisions if d.action != "suppress"]
+    held = [d for d in going if d.action == "hold"]
+    assert 0 < len(held) < len(going)
+    for decision in held:
+        noon = decision.at - decision.at % DAY + QUIET_HOURS * HOUR
+        assert noon <= decision.until < noon + HOUR
+    ended = [(o.decision, o.channel, o.outcome) for o in outcomes]
+    assert_same("outcomes", ended, [(d.id, channel, "delivered") for d in going for channel in d.channels])
+    assert_arrived(scene, going)
+
+
+def closing(last):
+    """A visit in each partition, days later, so that the last quiet hours end everywhere."""
+    users, at = {}, last + 3 * DAY
+    for number in range(100):
+        users.setdefault(home(f"closing{number}", PARTITIONS), f"closing{number}")
+    return [click(user, at) for user in users.values()]
+
+
+def told(decision):
+    return decision.id, decision.user, decision.reason, decision.channels
+
+
+def due(transitions, profiles):
+    """The decisions that the profiles demand, those of the morning held."""
+    at = {f"reactivation:{e.id}": e.data.at for e in transitions}
+    for ident, user, reason, channels in without_quiet_hours(transitions, profiles):
+        quiet = reason == "sent" and at[ident] % DAY < QUIET_HOURS * HOUR
+        yield ident, user, "quiet_hours" if quiet else reason, channels
