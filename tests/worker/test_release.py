@@ -61,7 +61,7 @@ class Night:
 
         async def run():
             releasing = asyncio.create_task(agents.release(self.held, self.deliverer))
-            while self.held.shard.hold.due(self.held.known_until(), 1):
+            while self.held.shard.hold.due(self.held.known_until(), 1):  # noqa: ASYNC110 (nobody would set an event)
                 await asyncio.sleep(0)
             self.held.closing = True
             await releasing
