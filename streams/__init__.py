@@ -55,7 +55,7 @@ The way of the data, and the order in which to read:
     worker/watchdog.py      a thread that ends a worker which does not get on, and says why
     worker/ending.py        its exit codes
     worker/agents.py        the three agents: fold, decide, deliver
-    push/playbook.py        which transition asks for a push
+    push/trigger.py         which transition asks for a push, by which playbook
     push/policy.py          decide: the policy chain, pure
     push/decider.py         transitions → decisions
     push/quiet.py           quiet hours in the user's own time zone
@@ -66,6 +66,8 @@ The way of the data, and the order in which to read:
 Beside the way:
 
     settings.py             every setting, declared once
+    playbook.py             … playbooks: when we write to whom, and what
+    template.py             … and their texts, with variables
     threshold.py            … those by which users are judged, for one kind of user
     refusal.py              … and what of them does not go together
     rule.py                 one kind's thresholds → his RULE

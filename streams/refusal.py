@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import available_timezones
 
 import msgspec
 
+from streams import template
 from streams.core.dimension import FIRST_OWN
 from streams.core.row import CLICK_KINDS, DAYS, MAX_DIMENSIONS, PERIODS, WEEKS
 from streams.core.rules import FACTS, MAX_BANDS, NO_FACT
@@ -70,6 +72,43 @@ def check_quiet(start: str, end: str, zone: str) -> None:
         raise ValueError(f"push.quiet_to = {end!r}: must be another time than push.quiet_from")
     if zone not in available_timezones():
         raise ValueError(f"push.time_zone = {zone!r}: is no IANA time zone; write one such as Asia/Shanghai")
+
+
+def check_playbook(
+    name: str,
+    on: str,
+    when: Mapping[str, str | Sequence[str]],
+    texts: Iterable[str],
+    values: Mapping[str, Sequence[str]],
+) -> None:
+    """Refuse a playbook that nobody could ever come to, or whose message could not be written.
+
+    `values`: those of every dimension.
+
+    Raises:
+        ValueError: its text names the key, the value and what is allowed.
+    """
+    place = f"playbooks.{name}"
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{place}: a playbook's name is 1 to 40 of a-z, 0-9 and _")
+    dimension, _, value = on.partition(".")
+    _check_word(f"{place}.on = {on!r}", dimension, value, values)
+    for key, words in when.items():
+        for word in (words,) if isinstance(words, str) else words:
+            if not key.startswith(ATTRIBUTES):
+                _check_word(f"{place}.when.{key} = {word!r}", key, word, values)
+    for text in texts:
+        try:
+            template.check(text)
+        except ValueError as error:
+            raise ValueError(f"{place}: {text!r}: {error}") from error
+
+
+def _check_word(place: str, dimension: str, value: str, values: Mapping[str, Sequence[str]]) -> None:
+    if dimension not in values:
+        raise ValueError(f"{place}: there is no dimension {dimension}; there are {', '.join(values)}")
+    if value not in values[dimension]:
+        raise ValueError(f"{place}: {dimension} has no such value; it has {', '.join(values[dimension])}")
 
 
 def check_kind(kind: str, found: Thresholds, general: Thresholds) -> None:

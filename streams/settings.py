@@ -17,6 +17,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from streams import refusal
+from streams.core.dimension import DIMENSIONS
+from streams.playbook import EXAMPLE, SHIPPED, Playbook, as_toml
 from streams.threshold import (
     NAMES,
     OWN_EXAMPLE,
@@ -44,8 +46,8 @@ KINDS_EXAMPLE = """\
 dormant_days = 3"""
 
 __all__ = [
-    "Activity", "Bands", "Gate", "Growth", "Own", "Push", "Rung", "Settings", "SettingsError", "Social", "Stage",
-    "Thresholds", "Topics", "Value", "describe", "document", "environment", "load", "replace", "thresholds",
+    "Activity", "Bands", "Gate", "Growth", "Own", "Playbook", "Push", "Rung", "Settings", "SettingsError", "Social",
+    "Stage", "Thresholds", "Topics", "Value", "describe", "document", "environment", "load", "replace", "thresholds",
 ]  # fmt: skip
 
 
@@ -116,18 +118,18 @@ class Gate(Struct, frozen=True):
     ] = 60
 
 
+MANY: dict[str, Any] = {"playbooks": Playbook, "own": Own, "kinds": dict}
+"""The settings that hold sections by name, and what such a section is before anything is said of it."""
+
+
 class Push(Struct, frozen=True):
-    """The reactivation push."""
+    """What holds for every push."""
 
     channels: Annotated[
         tuple[Literal["inbox", "webhook"], ...], Meta(description="where a push may go; webhook needs webhook_url")
     ] = ("inbox", "webhook")
     cap_sends: Annotated[int, Meta(ge=0, le=1000, description="at most this many pushes a user …; 0 sends none")] = 3
     cap_days: Annotated[float, Meta(gt=0, le=365, description="… in any rolling window of this many days")] = 7
-    title: Annotated[str, Meta(max_length=200, description="the message's title")] = "We miss you"
-    body: Annotated[str, Meta(max_length=2000, description="the message's body")] = (
-        "It has been a while. See what is new since your last visit."
-    )
     quiet_from: Annotated[
         str, Meta(pattern=CLOCK, examples=["22:00"], description="nobody is pushed from this time of his day …")
     ] = ""
@@ -252,6 +254,16 @@ class Settings(Struct, frozen=True):
     bands: Bands = msgspec.field(default_factory=Bands)
     push: Push = msgspec.field(default_factory=Push)
     gate: Gate = msgspec.field(default_factory=Gate)
+    playbooks: Annotated[
+        dict[str, Playbook],
+        Meta(
+            examples=[*map(as_toml, SHIPPED), EXAMPLE],
+            description="Playbooks, [playbooks.NAME]: when we write to whom, and what. Yours stand beside those that "
+            "are there from\n# the start; of one of the same name only what you write is changed. A variable of a text "
+            "says what stands\n# there where it is not known: {interest|our shop}, {points|enough}, "
+            "{attributes.NAME|…}.",
+        ),
+    ] = msgspec.field(default_factory=SHIPPED.copy)
     own: Annotated[
         dict[str, Own],
         Meta(
@@ -307,6 +319,10 @@ def check(settings: Settings, place: str = "settings") -> None:
         raise SettingsError(f"{place}: kinds: {len(settings.kinds)} are too many; at most {MOST_KINDS} are allowed")
     try:
         refusal.check(general)
+        for name, playbook in settings.playbooks.items():
+            if playbook == SHIPPED.get(name):
+                continue  # where your bands have other words, it never has its turn
+            refusal.check_playbook(name, playbook.on, playbook.when, (playbook.title, playbook.body), values(settings))
         refusal.check_quiet(settings.push.quiet_from, settings.push.quiet_to, settings.push.time_zone)
     except ValueError as error:
         raise SettingsError(f"{place}: {error}") from error
@@ -316,6 +332,13 @@ def check(settings: Settings, place: str = "settings") -> None:
             refusal.check_kind(kind, found, general)
         except ValueError as error:
             raise SettingsError(f"{place}: kinds.{kind}.{error}") from error
+
+
+def values(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return the values of every dimension that can be kept, our own and the settings'; none is one of each."""
+    found = {d.name: d.values[1:] or tuple(getattr(settings.bands, d.name)) for d in DIMENSIONS}
+    found |= {name: tuple(own.bands or own.values) for name, own in settings.own.items()}
+    return {name: (*own, "none") for name, own in found.items()}
 
 
 def thresholds(settings: Settings, kind: str = "", place: str = "settings") -> Thresholds:
@@ -415,8 +438,9 @@ def _laid(field: msgspec.structs.FieldInfo, under: Any, value: Any, prefix: str,
             raise SettingsError(f"{place}: {name}.{key} = {inner!r}: is a section, write [{name}.{key}]")
     if field.name == "kinds":
         return value  # read when all else is known: only what differs is written
+    fresh = MANY[field.name]
     return under | {
-        key: _overlay(under.get(key, Own()), inner, f"{name}.{key}.", place) for key, inner in value.items()
+        key: _overlay(under.get(key, fresh()), inner, f"{name}.{key}.", place) for key, inner in value.items()
     }
 
 
@@ -483,7 +507,7 @@ def _is_table(field: msgspec.structs.FieldInfo) -> bool:
 
 def _is_many(field: msgspec.structs.FieldInfo) -> bool:
     """Say whether a field holds sections by name: [own.NAME], [kinds.NAME]."""
-    return field.name in ("own", "kinds")
+    return field.name in MANY
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:

@@ -18,6 +18,7 @@ from streams.core.dimension import DIMENSIONS, RFM
 from streams.core.row import CAUSES, DAYS, WEEKS
 from streams.core.rules import MAX_BANDS
 from streams.core.value import TIERS
+from streams.playbook import SHIPPED
 from streams.push.policy import Reason
 from streams.refusal import DAY_FACTS, MOST_OWN, TIMELESS_FACTS, WORDS
 from streams.threshold import OWN_EXAMPLE
@@ -83,6 +84,16 @@ def test_every_guarantee_names_tests_that_exist():
 
 def test_every_reason_is_documented_in_the_marketers_book():
     assert set(re.findall(r"^\| `(\w+)` \|", CONFIG, re.MULTILINE)) == set(get_args(Reason))
+
+
+def test_the_playbooks_of_the_marketers_book_are_those_that_are_there_and_its_own_can_be_used(tmp_path):
+    for name, playbook in SHIPPED.items():
+        body = playbook.body.replace("|", "\\|")
+        assert f"| {name} | {playbook.on} | {playbook.title} | {body} |" in CONFIG
+    [example] = [block for block in blocks(CONFIG, "toml") if "[playbooks." in block]
+    file = tmp_path / "mine.toml"
+    file.write_text(example)
+    assert settings.load(file, {}).playbooks.keys() == SHIPPED.keys() | {"rescue_beijing"}
 
 
 TOPICS = msgspec.structs.asdict(settings.Topics())
@@ -206,7 +217,7 @@ def test_every_class_and_cause_is_explained():
 
 def test_the_settings_shown_can_be_used(tmp_path):
     shown = blocks(CONFIG, "toml")
-    assert len(shown) == 4
+    assert len(shown) == 5
     for text in shown:
         file = tmp_path / "awaken.toml"
         file.write_text(text)

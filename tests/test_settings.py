@@ -148,13 +148,16 @@ def test_a_table_in_the_environment_is_json():
 
 
 def test_the_examples_of_the_shipped_file_can_be_used(tmp_path):
-    [own, kinds] = (settings._meta(f).examples for f in msgspec.structs.fields(Settings) if settings._is_many(f))
-    examples = "\n".join([*own, *kinds])
+    [playbooks, own, kinds] = (
+        settings._meta(f).examples for f in msgspec.structs.fields(Settings) if settings._is_many(f)
+    )
+    examples = "\n".join([*playbooks, *own, *kinds])
     printed = [line.removeprefix("#").strip() for line in settings.document().splitlines()]
     assert [line for line in examples.splitlines() if line not in printed] == []
     file = tmp_path / "awaken.toml"
     file.write_text(examples)
     found = settings.load(file, {})
+    assert set(found.playbooks) == {*settings.Settings().playbooks, "beijing"}
     assert set(found.own) == {"spender", "region"}
     assert settings.thresholds(found, "rider").activity.dormant_days == 3
     assert settings.thresholds(found, "rider").activity.churned_days == 30
@@ -198,3 +201,49 @@ def test_quiet_hours_zones_and_holdouts_that_cannot_be_are_refused(tmp_path, tex
     file.write_text(f"[push]\n{text}\n")
     with pytest.raises(SettingsError, match=rf"mine\.toml(.|\n)*{said}"):
         settings.load(file, {})
+
+
+def written(tmp_path, text):
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    return settings.load(file, {})
+
+
+def test_playbooks_stand_beside_those_that_are_there_and_change_only_what_they_say(tmp_path):
+    found = written(
+        tmp_path,
+        """
+        [playbooks.reactivation]
+        title = "Hello"
+        [playbooks.win_back]
+        enabled = false
+        [playbooks.mine]
+        on = "rfm.keep"
+        when = { "attributes.region" = ["Beijing"], activity = "active" }
+        """,
+    ).playbooks
+    shipped = settings.Settings().playbooks
+    assert found["reactivation"] == msgspec.structs.replace(shipped["reactivation"], title="Hello")
+    assert not found["win_back"].enabled
+    assert found["mine"].when == {"attributes.region": ("Beijing",), "activity": "active"}
+    assert found.keys() == shipped.keys() | {"mine"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('on = "activity.asleep"', "playbooks.mine.on = 'activity.asleep': activity has no such value; it has new"),
+        ('on = "mod.content"', "playbooks.mine.on = 'mod.content': there is no dimension mod; there are activity"),
+        ('on = "dormant"', "playbooks.mine.on = 'dormant'.*text such as activity.dormant"),
+        ('when = { rfm = "vip" }', "playbooks.mine.when.rfm = 'vip': rfm has no such value; it has let_go"),
+        ('title = "{name}"', "playbooks.mine: '{name}': {name}: there is no such variable"),
+        ('tilte = "x"', "playbooks.mine.tilte = 'x': there is no such setting; did you mean playbooks.mine.title"),
+    ],
+)
+def test_a_playbook_that_could_never_work_is_refused(tmp_path, text, said):
+    with pytest.raises(SettingsError, match=rf"mine\.toml(.|\n)*{said}"):
+        written(tmp_path, f"[playbooks.mine]\n{text}\n")
+
+
+def test_where_bands_have_other_words_the_shipped_playbooks_do_not_mind(tmp_path):
+    assert written(tmp_path, "[bands]\npoints = { few = 0, many = 9 }").playbooks["points_to_use"].enabled

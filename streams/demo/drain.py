@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from streams.ops import NotReady
 from streams.ops.admin import connect
+from streams.push.trigger import trigger_topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,7 +54,7 @@ class Drain:
     def _expected(self) -> dict[tuple[str, int], int]:
         """Return the ends of the inputs, and of the outputs that the worker reads again to push."""
         topics, push = self._settings.topics, self._settings.push
-        again = (topics.lifecycle_transitions, topics.push_decisions) if push.channels else ()
+        again = (*trigger_topics(self._settings), topics.push_decisions) if push.channels else ()
         outputs = {place: end for place, end in self._subscriber.ends.items() if place[0] in again}
         return self._player.ends | outputs
 

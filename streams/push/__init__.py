@@ -1,6 +1,6 @@
 """From a transition to a message: playbook → candidate → policy chain → decision → delivery → outcome.
 
-Read in this order: `playbook` (which transitions are candidates), `policy` (the chain of rules, pure), `gate`
+Read in this order: `trigger` (which transitions are candidates), `policy` (the chain of rules, pure), `gate`
 (what the chain must remember, in Redis), `decider` (runs the chain over a batch), `deliverer` (once per
 decision and channel, through any crash), `channels/` (one file each).
 

@@ -10,8 +10,8 @@ from streams.settings import DAY
 
 from . import policy
 from .gate import Admission, Ask
-from .playbook import candidates
 from .policy import Case, Standing
+from .trigger import Triggers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streams.wire.message import Decision, Envelope, Transition
 
     from .gate import Gate
-    from .playbook import Candidate
+    from .trigger import Candidate, Words
 
 HOUR = DAY // 24
 
@@ -36,6 +36,7 @@ class Decider:
     def __init__(self, settings: Settings, gate: Gate) -> None:
         self.push = settings.push
         self.gate = gate
+        self.triggers = Triggers(settings)
         self._window_ms = round(settings.push.cap_days * DAY)
         self._historic_ms = round(settings.historic_hours * HOUR)
 
@@ -45,19 +46,20 @@ class Decider:
         profile: Callable[[str], Profile | None],
         now: int | None = None,
         standing: Callable[[Candidate], Standing] = lambda _: Standing(),
+        words: Words = lambda _: {},
     ) -> list[Decision]:
         """Return one decision for each candidate, in the order of the transitions.
 
         A decision's `at`, and with it the clock of the cap, is the transition's. With `now` (int ms UTC), a
         transition older than `historic_hours` is historic even if it is not marked so: the topic's offsets
         were reset, or we were away. Without it (clock = "event") only the mark counts, and a candidate's time is the
-        present. `standing` says how a candidate's user stands with us.
+        present. `standing` says how a candidate's user stands with us, `words` what is known of a user by name.
 
         Raises:
             RedisError: the gate is out of reach; hold the batch and ask again.
         """
         oldest = 0 if now is None else now - self._historic_ms
-        found = {candidate.id: candidate for envelope in transitions for candidate in candidates(envelope)}
+        found = {c.id: c for envelope in transitions for c in self.triggers.candidates(envelope, words)}
         cases = [
             Case(c, profile(c.user), self.push, c.at if now is None else now, oldest, standing(c))
             for c in found.values()

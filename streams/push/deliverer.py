@@ -111,8 +111,7 @@ class Deliverer:
         return Outcome(decision.id, decision.user, now, name, receipt.outcome, receipt.attempts, receipt.detail)
 
     def _message(self, decision: Decision) -> Message:
-        push = self.push
-        return Message(decision.id, decision.user, decision.playbook, decision.at, push.title, push.body)
+        return Message(decision.id, decision.user, decision.playbook, decision.at, decision.title, decision.body)
 
 
 def open_channels(settings: Settings, redis: Redis) -> dict[str, Channel]:

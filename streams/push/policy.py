@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streams.settings import Push
 
     from .gate import Admission
-    from .playbook import Candidate
+    from .trigger import Candidate
 
 Reason = Literal[
     "sent", "historic", "new_rules", "no_longer", "no_consent", "not_contactable", "open_complaint", "exhausted",
@@ -216,4 +216,6 @@ def _decision(case: Case, action: Action, reason: Reason, trace: list[Verdict], 
         channels=tuple(addresses(case.profile, case.push)) if would_go else (),
         trace=tuple(trace),
         until=until,
+        title=candidate.title,
+        body=candidate.body,
     )

@@ -43,7 +43,7 @@ class Decision(Struct, frozen=True):
     """What was decided about one candidate push, and why. Times are int ms UTC; channels are in order of sending.
 
     `until` is when a push that is held goes out. One that is withheld from the holdout group names its channels as if
-    it were sent.
+    it were sent. `title` and `body` are the message, as it was when this was decided.
     """
 
     id: str
@@ -56,6 +56,8 @@ class Decision(Struct, frozen=True):
     channels: tuple[str, ...]
     trace: tuple[Verdict, ...]
     until: int | None = None
+    title: str = ""
+    body: str = ""
 
 
 class Outcome(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """The agents: three Faust agents, each of which takes chunks of its topics.
 
     fold     clicks, orders, profiles, push-feedback  →  transitions, changelog, dead-letters
-    decide   lifecycle-transitions     →  push-decisions
+    decide   the transitions           →  push-decisions
     deliver  push-decisions            →  inbox, webhook  →  push-outcomes; or held with the users until it is time
 
 The topics all have the same number of partitions, so a user's events, transitions, decisions and profile meet in
@@ -27,7 +27,7 @@ from streams import metrics
 from streams.push import policy
 from streams.push.decider import Decider
 from streams.push.deliverer import Deliverer
-from streams.push.playbook import may_trigger
+from streams.push.trigger import trigger_topics
 from streams.wire.message import Decision, Outcome, encode, read_decision, read_transition
 from streams.worker.app import Awaken
 from streams.worker.chunk import Chunk
@@ -41,14 +41,14 @@ log = logging.getLogger(__name__)
 
 
 def add_agents(app: Awaken, decider: Decider, deliverer: Deliverer) -> None:
-    """Give the app its agents. Without channels nothing is ever pushed, so nothing is decided either."""
+    """Give the app its agents. Without channels or playbooks nothing is ever pushed, so nothing is decided either."""
     topics = app.settings.topics
     agents: dict[str, tuple[Sequence[str], Callable[[Partition, Chunk], Awaitable[None]]]] = {
         "fold": ((topics.clicks, topics.orders, topics.profiles, topics.push_feedback), _fold),
-        "decide": ((topics.lifecycle_transitions,), lambda p, c: _decide(p, c, decider)),
+        "decide": (trigger_topics(app.settings), lambda p, c: _decide(p, c, decider)),
         "deliver": ((topics.push_decisions,), lambda p, c: _deliver(p, c, deliverer)),
     }
-    if not app.settings.push.channels:
+    if not app.settings.push.channels or not agents["decide"][0]:
         agents = {"fold": agents["fold"]}
     for name, (inputs, work) in agents.items():
         source = app.topic(*inputs, key_serializer="raw", value_serializer="raw", allow_empty=True)
@@ -69,6 +69,7 @@ def _agent(
             partition = app.partitions.get(chunk.partition)
             try:
                 if partition is not None and not partition.closing:
+                    partition.follow(chunk)
                     await work(partition, chunk)
             except Exception as error:
                 if partition is not None and partition.closing:
@@ -92,10 +93,11 @@ async def _fold(partition: Partition, chunk: Chunk) -> None:
 
 async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
     """Decide about each transition that is a playbook's trigger."""
+    may_trigger = decider.triggers.may_trigger
     triggers = [read_transition(r.value) for r in chunk.records if r.value and may_trigger(r.value)]
     transitions = [t for t in triggers if partition.knows(t.subject, t.data.seq)]
     now = partition.wall_now() if partition.settings.clock == "wall" else None
-    decide = partial(decider.decide, transitions, partition.profile, now, partition.standing)
+    decide = partial(decider.decide, transitions, partition.profile, now, partition.standing, partition.words)
     decisions = await _patiently(partition, decide)
     if decisions is None:
         return

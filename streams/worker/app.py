@@ -23,6 +23,7 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from streams import metrics
+from streams.push.trigger import trigger_topics
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.worker import garbage
@@ -55,6 +56,7 @@ class Awaken(faust.App):
         self.recovered: dict[int, int] = {}
         self.forget: Forget = nobody
         self.release: Release | None = None  # what lets pushes go that were held, for as long as a partition is
+        self._decided = trigger_topics(settings)
         self.working = False  # the group has assigned, and the users are read back
         self.waiting_since = time.monotonic()
         self.unsettled = False  # it ended without having been able to commit all that it had folded
@@ -113,7 +115,7 @@ class Awaken(faust.App):
         shard = partition.shard
         if tp.topic in partition.topics:
             return bool(shard.rows["applied"][: len(shard.index), partition.topics.index(tp.topic)].any())
-        return tp.topic == self.settings.topics.lifecycle_transitions and bool(len(shard.index))
+        return tp.topic in self._decided and bool(len(shard.index))
 
     def partition_counts(self) -> dict[str, int]:
         """Return how many partitions each keyed topic that is read has, as the brokers last told."""
@@ -271,7 +273,7 @@ class Awaken(faust.App):
             lag = self.consumer.lag(topic, partition.number)
             if lag is not None:
                 metrics.LAG.labels(topic, number).set(lag + partition.waiting(topic))
-        for topic in (self.settings.topics.lifecycle_transitions, self.settings.topics.push_decisions):
+        for topic in (*self._decided, self.settings.topics.push_decisions):
             lag = self.consumer.lag(topic, partition.number)
             if lag is not None:
                 metrics.PUSH_LAG.labels(topic, number).set(lag)
@@ -285,7 +287,7 @@ class Awaken(faust.App):
             metrics.HELD.remove(number)
         for topic in partition.topics:
             metrics.LAG.remove(topic, number)
-        for topic in (self.settings.topics.lifecycle_transitions, self.settings.topics.push_decisions):
+        for topic in (*self._decided, self.settings.topics.push_decisions):
             metrics.PUSH_LAG.remove(topic, number)
 
     def _show_partitions(self) -> None:

@@ -10,7 +10,8 @@ from streams.wire.decode import Record
 class Chunk(NamedTuple):
     """Records of one topic partition, in offset order, and where reading goes on after them.
 
-    `heard_at`: when the broker handed them over, or a little later, int ms UTC by this machine's clock.
+    `heard_at`: when the broker handed them over, or a little later, int ms UTC by this machine's clock. `follows`: the
+    `next_offset` of the chunk that was fetched before it; None for the first after reading was begun anew.
     """
 
     topic: str
@@ -18,3 +19,4 @@ class Chunk(NamedTuple):
     records: list[Record]
     next_offset: int
     heard_at: int = 0
+    follows: int | None = None

@@ -18,12 +18,12 @@ from typing import Protocol
 import numpy as np
 from redis.exceptions import RedisError
 
-from streams import metrics, rulebook
+from streams import metrics, portrait, rulebook
 from streams.core.row import CAUSES, CLICKS, ORDERS, SOURCES
 from streams.core.rules import Rulebook
 from streams.merge import Merge
-from streams.push.playbook import BY_NAME, Candidate
 from streams.push.policy import Standing
+from streams.push.trigger import Candidate
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.wire.control import Backfill
@@ -43,6 +43,10 @@ DECODED_AT_ONCE = 8192
 """Records: few enough that what is decoded is still in the processor's cache when it is made into columns."""
 RETRY_SECONDS = 0.5
 HOUR = 3_600_000
+
+
+class Gap(Exception):
+    """A chunk was lost on its way from the fetch: nothing may be committed beyond it."""
 
 
 class Reader(Protocol):
@@ -93,6 +97,7 @@ class Partition:
         topics = settings.topics
         self.topics = (topics.clicks, topics.orders, topics.profiles, topics.push_feedback)
         self._received: list[int | None] = [None] * len(SOURCES)
+        self._reached: dict[str, int] = {}
         self._heard = [0] * len(SOURCES)
         self._newest = [0] * len(SOURCES)
         self._payloads: dict[int, bytes | None] = {}
@@ -100,6 +105,17 @@ class Partition:
         self._backfills: list[Backfill] = []
         self._encoder = Encoder(f"awaken/{settings.group}")
         self._committing = asyncio.Lock()
+
+    def follow(self, chunk: Chunk) -> None:
+        """Note that a chunk is taken, whichever agent takes it.
+
+        Raises:
+            Gap: what lies between it and the one before it has never come.
+        """
+        reached = self._reached.get(chunk.topic)
+        if chunk.follows is not None and (reached is None or reached < chunk.follows):
+            raise Gap(f"{chunk.topic}[{self.number}]: after {reached} comes what follows {chunk.follows}")
+        self._reached[chunk.topic] = max(chunk.next_offset, reached or 0)
 
     def receive(self, chunk: Chunk) -> None:
         """Decode a chunk and let its events wait for their turn."""
@@ -195,10 +211,27 @@ class Partition:
 
     def _is_there(self, push: Candidate | Decision) -> bool:
         """Say whether a user still is where the transition brought him: not back, nor corrected."""
-        playbook = BY_NAME.get(push.playbook)
+        playbook = self.settings.playbooks.get(push.playbook)
         if playbook is None or not self.knows(push.user, seq_of(push.transition)):
             return True
-        return self.shard.has_since(push.user.encode(), playbook.dimension, playbook.to, push.at)
+        dimension, _, value = playbook.on.partition(".")
+        return self.shard.has_since(push.user.encode(), dimension, value, push.at)
+
+    def words(self, user: str) -> dict[str, str]:
+        """Return what is known of a user by name: values, `attributes.NAME`, and what messages may speak of."""
+        key, profile = user.encode(), self.profile(user)
+        attributes = profile.attributes if profile else {}
+        found = {f"attributes.{name}": str(said) for name, said in attributes.items() if said is not None}
+        number = self.shard.number(key)
+        if number is None:
+            return found
+        row = self.shard.rows[number]
+        liked = portrait.interests(self.shard, row)
+        found |= {name: said["value"] for name, said in portrait.values(self.shard, row).items()}
+        return found | {
+            "interest": liked[0]["category"] if liked else "",
+            "points": str(row["points"]) if row["points"] else "",
+        }
 
     def known_until(self) -> int:
         """Return the time up to which all is folded that has happened, int ms UTC; 0 before anything was asked."""

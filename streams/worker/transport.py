@@ -20,6 +20,9 @@ What is overridden, from the wire inwards:
   a seek that is late, and meant for the assignment before, would ask for offsets that its last owner still moves.
   It also holds back: a partition of which two chunks are under way is not asked for more. Faust's own bound, the
   length of a stream's queue, stops *all* topics at once; so a webhook that takes its time would stop the fold.
+  Each chunk says which one it follows. Between a fetch and an agent lie two threads and much of Faust, and what gets
+  lost there amid a rebalance would be passed over for good by the next commit; so whoever takes a chunk that does
+  not follow the last one ends the worker (`Partition.follow`), and it is read again.
 - `ChunkConsumer` turns a fetch into one message a partition, and leaves committing to the ledger: offsets are
   committed in the same Kafka transaction as what follows from them, or not at all. Faust's own bookkeeping of acks
   goes on, since it decides when a stream is idle; its gaps and its commits do not.
@@ -63,6 +66,13 @@ class End(NamedTuple):
     heard_at: int
 
 
+class Fetched(NamedTuple):
+    """What a fetch brought of a partition, and the offset after what the fetch before it brought, if there was one."""
+
+    records: list[Any]
+    follows: int | None
+
+
 class ChunkThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, fetching by chunks and watching for the ends of partitions."""
 
@@ -74,6 +84,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         self._sought: Any = None  # the assignment of which every partition was sought …
         self._sought_at = 0  # … and when: what was heard before says nothing about now
         self._fetched_of: Any = None  # the assignment of which the last fetch was
+        self._handed: dict[TP, int] = {}  # the offset after the newest record that was fetched since the last seek
 
     async def on_thread_stop(self) -> None:
         """Stop the consumer, and let nothing that it raises keep the process from ending.
@@ -107,7 +118,8 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         batches = await super()._fetch_records(consumer, wanted, *args, **kwargs)
         if _assignment(consumer) is not self._sought:
             return {}
-        fetched = {tp: records(found) for tp, found in batches.items()}
+        fetched = {tp: Fetched(records(found), self._handed.get(tp)) for tp, found in batches.items()}
+        self._handed |= {tp: found.records[-1].offset + 1 for tp, found in fetched.items()}
         self.fetched.update(fetched.keys())
         self._fetched_of = self._sought
         self.ends = {tp: end for tp, end in _ends(consumer) if end.heard_at > self._sought_at}
@@ -130,7 +142,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         offsets = {tp: max(committed[tp].offset, 0) if tp in committed else 0 for tp in tps}
         for tp, offset in offsets.items():
             consumer.seek(tp, offset)
-        self.ends = {}
+        self.ends, self._handed = {}, {}
         self._sought, self._sought_at = assignment, time.time_ns() // 1_000_000
         return offsets
 
@@ -230,12 +242,12 @@ class ChunkConsumer(driver.Consumer):
             if self.flow_active and self._thread.is_current():
                 yield tp, self._to_message(tp, found)
 
-    def _to_message(self, tp: TP, record: list[Any]) -> ConsumerMessage:
-        last = record[-1]
+    def _to_message(self, tp: TP, record: Fetched) -> ConsumerMessage:
+        last = record.records[-1]
         end = self._thread.ends.get(tp)
         # Of an unknown end the latest that it can be: what another topic said before must not let this one pass.
         heard_at = end.heard_at if end else time.time_ns() // 1_000_000
-        chunk = Chunk(tp.topic, tp.partition, record, last.offset + 1, heard_at)
+        chunk = Chunk(tp.topic, tp.partition, record.records, last.offset + 1, heard_at, record.follows)
         return ConsumerMessage(
             tp.topic,
             tp.partition,

@@ -12,7 +12,7 @@ import msgspec
 
 from streams.ops import topics
 from streams.ops.admin import connect
-from streams.settings import Gate, Push
+from streams.settings import Gate, Playbook, Push
 from streams.wire.changelog import ASIDE, decode_rows
 from streams.wire.message import read_decision, read_outcome, read_transition
 from tests.end_to_end import history, topic
@@ -43,6 +43,7 @@ class Scene:
                 "session_seconds": SESSION_SECONDS,
                 "commit_seconds": 0.05,
                 "push": Push(webhook_url=receiver.url),
+                "playbooks": {"reactivation": Playbook()},
                 "gate": Gate(enabled=False),
             }
             | changes

@@ -28,6 +28,8 @@ def test_what_waits_for_the_quiet_hours_goes_out_once_through_kills(play, real_k
         worker.kill()
         worker = scene.start(f"worker {number}", instance="one")
     scene.await_pushed()
+    wanted = sum(len(decision.channels) for decision in scene.decisions())
+    scene.wait("everything to go out", lambda: len(scene.outcomes()) >= wanted)
     scene.wait("nothing to wait any more", lambda: worker.metric("awaken_held_pushes") == 0)
     scene.stop(worker)
     transitions = scene.transitions()

@@ -51,7 +51,7 @@ def test_every_candidate_ends_in_one_decision_in_order_and_the_gate_is_asked_onc
     gate = Asked()
     batch = [
         dormant("a"),
-        dormant("b", to="churned"),
+        dormant("b", to="active"),
         dormant("stranger"),
         dormant("c", historic=True),
         dormant("d"),

@@ -80,10 +80,10 @@ def deliver(gate, *channels, decision=DECISION, contacts=CONTACTS, now=NOW):
     return asyncio.run(deliverer(gate, *channels).deliver(decision, contacts, now))
 
 
-def test_a_delivery_sends_the_message_of_the_settings_once_and_tells_its_outcome():
+def test_a_delivery_sends_the_message_of_the_decision_once_and_tells_its_outcome():
     gate, post = MemoryGate(), Post()
-    one = deliverer(gate, post, title="Hello", body="Come back")
-    assert asyncio.run(one.deliver(DECISION, CONTACTS, NOW)) == [outcome("delivered", 1, "taken")]
+    said = replace(DECISION, title="Hello", body="Come back")
+    assert asyncio.run(deliverer(gate, post).deliver(said, CONTACTS, NOW)) == [outcome("delivered", 1, "taken")]
     assert post.sent == [(Message(DECISION.id, "u1", "reactivation", AT, "Hello", "Come back"), "SECRET")]
 
 

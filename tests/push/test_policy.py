@@ -5,8 +5,8 @@ import itertools
 import pytest
 from msgspec.structs import replace
 
-from streams.push.playbook import Candidate
 from streams.push.policy import CHAIN, NO_LONGER, Case, Standing, addresses, configured, decide, share_of, stop
+from streams.push.trigger import Candidate
 from streams.settings import Push
 from streams.wire.event import Profile
 from streams.wire.message import Verdict

@@ -14,7 +14,7 @@ from streams.wire.control import Backfill, encode, key_of
 from streams.wire.message import read_transition
 from streams.worker.chunk import Chunk
 from streams.worker.control import View
-from streams.worker.partition import Partition, rules_of
+from streams.worker.partition import Gap, Partition, rules_of
 
 T0 = 1_700_006_400_000
 HOUR = 3_600_000
@@ -244,3 +244,20 @@ def test_what_is_dated_into_a_declared_backfill_is_history_and_what_lies_beside_
     one.pump()
     told = [read_transition(value) for topic, _, value in one.ledger.waiting if topic == "lifecycle-transitions"]
     assert {t.subject: t.data.historic for t in told} == {"before": False, "first": True, "last": True, "after": False}
+
+
+def test_a_chunk_that_does_not_follow_what_was_taken_is_refused_before_anything_is_passed_over():
+    one = partition()
+
+    def take(end, follows, topic="clicks"):
+        one.follow(Chunk(topic, 3, [], end, follows=follows))
+
+    take(5, None)
+    take(9, 5)
+    take(25, 9)  # offsets that no record has
+    with pytest.raises(Gap, match=r"clicks\[3\]: after 25 comes what follows 30"):
+        take(31, 30)
+    take(12, None)  # sought anew: known already
+    take(26, 12)  # what lay between is known too
+    with pytest.raises(Gap, match="after None comes what follows 4"):
+        take(5, 4, topic="orders")  # the first after the seek never came

@@ -11,7 +11,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
 
-from streams.worker.batch import PartitionRecords, records, whole
+from streams.worker.batch import Batch, PartitionRecords, records, whole
 from streams.worker.chunk import Chunk
 from streams.worker.transport import MOST_UNDER_WAY, ChunkConsumer, ChunkThread, End
 
@@ -71,7 +71,7 @@ def test_a_partition_with_enough_under_way_is_not_asked_for_more():
 
     reading = thread()
     reading.consumer = SimpleNamespace(flow_active=True)
-    reading._sought, reading._sought_at = None, 0
+    reading._sought, reading._sought_at, reading._handed = None, 0, {}
     consumer = SimpleNamespace(
         _fetcher=Fetcher(), _closed=False, _subscription=SimpleNamespace(subscription=None), assignment=set
     )
@@ -93,6 +93,33 @@ def test_a_partition_with_enough_under_way_is_not_asked_for_more():
     reading.arrived[CLICKS] = 1
     fetch()
     assert asked[0][0] == {CLICKS}
+
+
+def test_each_chunk_says_which_one_it_follows_and_the_first_after_a_seek_none():
+    class Fetcher:
+        _closed = False
+        _subscriptions = SimpleNamespace(fetch_context=nullcontext)
+
+        async def fetched_records(self, *_, **__):
+            return {CLICKS: [Batch(0, [SimpleNamespace(offset=offset) for offset in brought.pop(0)])]}
+
+    reading, brought = thread(), [[5, 6], [7], [9], [7, 8]]
+    reading.consumer = SimpleNamespace(flow_active=True)
+    reading._sought, reading._sought_at, reading._handed = None, 0, {}
+    consumer = SimpleNamespace(
+        _fetcher=Fetcher(), _closed=False, _subscription=SimpleNamespace(subscription=None), assignment=set
+    )
+
+    def follows():
+        return asyncio.run(reading._fetch_records(consumer, {CLICKS}, timeout=5.0))[CLICKS].follows
+
+    def fetch():
+        reading.arrived = Counter(reading.fetched)
+        return follows()
+
+    assert [fetch() for _ in range(3)] == [None, 7, 8]
+    reading._handed = {}  # as a seek does
+    assert fetch() is None
 
 
 def test_nothing_is_sought_before_each_partition_is_taken_over():

@@ -10,7 +10,7 @@ from msgspec import Struct
 class Message(Struct, frozen=True):
     """What a user is told. `decision` is the idempotency key; `at` is the decision's event time, int ms UTC.
 
-    It is made from the decision and the settings alone, so that a repetition is the same message.
+    It is made from the decision alone, so that a repetition is the same message.
     """
 
     decision: str
