@@ -42,6 +42,7 @@ The way of the data, and the order in which to read:
     worker/partition.py     what a worker holds for one partition: receive, pump, commit
     worker/ledger.py        commit: what follows and how far was read, in one transaction
     worker/recovery.py      a shard read back from its changelog
+    worker/flow.py          flow control that throws nothing away
     worker/app.py           the Faust app: partitions opened and closed as the group assigns them
     wire/control.py         what every worker must know alike, as it is declared
     worker/control.py       the log of control as a worker knows it

@@ -21,6 +21,7 @@ from typing import Any
 import faust
 from aiokafka.structs import TopicPartition
 from faust.types import TP
+from mode.utils.objects import cached_property
 
 from streams import metrics
 from streams.push.trigger import trigger_topics
@@ -28,6 +29,7 @@ from streams.settings import Settings
 from streams.shard import Shard
 from streams.worker import garbage
 from streams.worker.control import LET_GO_SECONDS, Control
+from streams.worker.flow import FlowControl
 from streams.worker.freeze import refreeze_ms, sketch_regularly
 from streams.worker.ledger import Fenced, Ledger, PlainLedger, TransactionalLedger
 from streams.worker.partition import Forget, Partition, nobody, rules_of
@@ -77,6 +79,11 @@ class Awaken(faust.App):
 
     def _create_directories(self) -> None:
         """Make none: everything is in Kafka."""
+
+    @cached_property
+    def flow_control(self) -> FlowControl:
+        """Flow control that keeps what it has let through."""
+        return FlowControl(loop=self.loop)
 
     def _new_transport(self) -> ChunkTransport:
         return ChunkTransport(self.conf.broker_consumer, self)
