@@ -123,7 +123,7 @@ def test_it_plays_pushes_reports_and_leaves_nothing(start, history, tmp_path):
         assert least[move] * 0.99 - 2 <= count <= most[move] * 1.01 + 2, move
 
     became_dormant = sum(n for move, n in report["transitions"].items() if move.endswith(">dormant"))
-    assert sum(report["decisions"].values()) == became_dormant > 100
+    assert sum(report["decisions"].values()) > became_dormant > 100  # there are other playbooks too
     assert report["decisions"].keys() == {"sent", "no_consent", "not_contactable"}
     assert report["delivered"] == sum(report["deliveries"].values()) >= report["decisions"]["sent"]
     assert report["webhook_received"] == report["deliveries"]["webhook/delivered"] > 0
