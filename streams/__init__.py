@@ -55,6 +55,7 @@ The way of the data, and the order in which to read:
     worker/pages.py         its pages about users: one of them, growth, population
     worker/watchdog.py      a thread that ends a worker which does not get on, and says why
     worker/ending.py        its exit codes
+    worker/standing.py      what a push must know of a user
     worker/agents.py        the three agents: fold, decide, deliver
     push/trigger.py         which transition asks for a push, by which playbook
     push/policy.py          decide: the policy chain, pure

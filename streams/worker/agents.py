@@ -32,6 +32,7 @@ from streams.wire.message import Decision, Outcome, encode, read_decision, read_
 from streams.worker.app import Awaken
 from streams.worker.chunk import Chunk
 from streams.worker.partition import RETRY_SECONDS, Partition
+from streams.worker.standing import standing, words
 
 LOOK_SECONDS = 0.1
 GIVE_UP_SECONDS = 2.0
@@ -97,7 +98,8 @@ async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
     triggers = [read_transition(r.value) for r in chunk.records if r.value and may_trigger(r.value)]
     transitions = [t for t in triggers if partition.knows(t.subject, t.data.seq)]
     now = partition.wall_now() if partition.settings.clock == "wall" else None
-    decide = partial(decider.decide, transitions, partition.profile, now, partition.standing, partition.words)
+    asked = partial(standing, partition), partial(words, partition)
+    decide = partial(decider.decide, transitions, partition.profile, now, *asked)
     decisions = await _patiently(partition, decide)
     if decisions is None:
         return
@@ -167,7 +169,7 @@ async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deli
     sends = []
     for decision in decisions:
         contacts = policy.addresses(partition.profile(decision.user), push)
-        stop = policy.stop(decision, partition.standing(decision), push, now if live else decision.at)
+        stop = policy.stop(decision, standing(partition, decision), push, now if live else decision.at)
         sends.append(deliverer.deliver(decision, contacts, now, stop))
     return [outcome for outcomes in await asyncio.gather(*sends) for outcome in outcomes]
 

@@ -18,18 +18,15 @@ from typing import Protocol
 import numpy as np
 from redis.exceptions import RedisError
 
-from streams import metrics, portrait, rulebook
+from streams import metrics, rulebook
 from streams.core.row import CAUSES, CLICKS, ORDERS, SOURCES
 from streams.core.rules import Rulebook
 from streams.merge import Merge
-from streams.push.policy import Standing
-from streams.push.trigger import Candidate
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.wire.control import Backfill
 from streams.wire.decode import Bad, Names, decode, read_profile
 from streams.wire.event import Profile
-from streams.wire.message import Decision, seq_of
 from streams.wire.partitioner import settle
 from streams.wire.transition import Encoder
 from streams.worker.chunk import Chunk
@@ -198,40 +195,6 @@ class Partition:
         when their events are folded again; until then nothing can be decided about them.
         """
         return self.shard.seq(user.encode()) >= seq
-
-    def standing(self, push: Candidate | Decision) -> Standing:
-        """Return how a push's user stands with us.
-
-        In history that is played (clock = "event") everything lies ahead of its pushes, so nobody asks.
-        """
-        if self.settings.clock == "event":
-            return Standing()
-        key = push.user.encode()
-        return Standing(self._is_there(push), self.shard.complaints(key), self.shard.value(key, "fatigue"))
-
-    def _is_there(self, push: Candidate | Decision) -> bool:
-        """Say whether a user still is where the transition brought him: not back, nor corrected."""
-        playbook = self.settings.playbooks.get(push.playbook)
-        if playbook is None or not self.knows(push.user, seq_of(push.transition)):
-            return True
-        dimension, _, value = playbook.on.partition(".")
-        return self.shard.has_since(push.user.encode(), dimension, value, push.at)
-
-    def words(self, user: str) -> dict[str, str]:
-        """Return what is known of a user by name: values, `attributes.NAME`, and what messages may speak of."""
-        key, profile = user.encode(), self.profile(user)
-        attributes = profile.attributes if profile else {}
-        found = {f"attributes.{name}": str(said) for name, said in attributes.items() if said is not None}
-        number = self.shard.number(key)
-        if number is None:
-            return found
-        row = self.shard.rows[number]
-        liked = portrait.interests(self.shard, row)
-        found |= {name: said["value"] for name, said in portrait.values(self.shard, row).items()}
-        return found | {
-            "interest": liked[0]["category"] if liked else "",
-            "points": str(row["points"]) if row["points"] else "",
-        }
 
     def known_until(self) -> int:
         """Return the time up to which all is folded that has happened, int ms UTC; 0 before anything was asked."""

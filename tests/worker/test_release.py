@@ -1,6 +1,7 @@
 """Pushes that a partition holds: let go when their time has come, to those who are still away."""
 
 import asyncio
+from functools import partial
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from streams.push.memory import MemoryGate
 from streams.settings import DAY
 from streams.wire.message import encode, read_outcome, read_transition
 from streams.worker import agents
+from streams.worker.standing import standing, words
 from tests.push.test_deliverer import Post
 from tests.worker.test_partition import T0, chunk, partition
 
@@ -35,7 +37,7 @@ class Night:
         self.tell("clicks", {"user": "u1", "at": T0 + HOUR, "kind": "view"})
         self.reach(self.now)
         [dormant] = [read_transition(v) for t, _, v in held.ledger.waiting if b"dormant" in v]
-        decide = Decider(held.settings, MemoryGate()).decide([dormant], held.profile, self.now, held.standing)
+        decide = Decider(held.settings, MemoryGate()).decide([dormant], held.profile, self.now, partial(standing, held))
         [decision] = asyncio.run(decide)
         assert (decision.action, decision.until) == ("hold", MORNING)
         self.tell("push-decisions", encode(decision, "awaken"))
@@ -136,3 +138,22 @@ def test_holding_is_written_with_the_next_commit_and_letting_go_with_its_outcome
     records, _, changelog = night.held.ledger.commits[-1]
     assert [value for key, value in changelog if b"hold" in key] == [None]
     assert "push-outcomes" in {topic for topic, *_ in records}
+
+
+def test_a_message_may_speak_of_what_he_likes_and_of_what_his_profile_says(night):
+    night.tell("clicks", {"user": "u1", "at": DORMANT + HOUR, "kind": "view"})
+    night.tell(
+        "profiles", PROFILE | {"at": DORMANT + HOUR, "attributes": {"region": "Beijing", "age": 30, "city": None}}
+    )
+    night.reach(DORMANT + HOUR)
+    known = words(night.held, "u1")
+    due = {
+        "activity": "returning",
+        "attributes.region": "Beijing",
+        "attributes.age": "30",
+        "interest": "",
+        "points": "",
+    }
+    assert known | due == known
+    assert "attributes.city" not in known
+    assert words(night.held, "nobody") == {}
