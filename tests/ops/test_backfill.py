@@ -1,36 +1,12 @@
 """Backfills as an operator declares, lists and undoes them, against both brokers."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from streams.ops import NotReady, backfill, topics
-from streams.settings import environment
+from streams.ops import NotReady, backfill
+from tests.ops.command import awaken
 
 NOON = 1_767_268_800_000  # 2026-01-01T12:00:00Z
 HOUR = 3_600_000
-
-
-@pytest.fixture(params=["embedded_broker", pytest.param("real_kafka", marks=pytest.mark.kafka)])
-def settings(request, names):
-    kafka = request.getfixturevalue(request.param).bootstrap
-    made = names.settings(kafka=kafka, partitions=2, guarantee="at-least-once")
-    topics.create(made)
-    return made
-
-
-def awaken(settings, *words):
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWAKEN_")}
-    return subprocess.run(
-        [sys.executable, "-m", "streams.cli", "backfill", *words],
-        env=inherited | environment(settings) | {"COLUMNS": "300"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_what_is_declared_stands_until_it_is_undone(settings):
@@ -46,15 +22,23 @@ def test_what_is_declared_stands_until_it_is_undone(settings):
 
 def test_the_command_says_what_it_does(settings):
     declared = awaken(
-        settings, "declare", "--from", "2026-01-01T12:00:00Z", "--to", "2026-01-02T12:00:00Z", "--reason", "old shop"
+        settings,
+        "backfill",
+        "declare",
+        "--from",
+        "2026-01-01T12:00:00Z",
+        "--to",
+        "2026-01-02T12:00:00Z",
+        "--reason",
+        "old shop",
     )
     assert declared.stdout.startswith("declared 20260101T120000Z; load the events")
-    [_, line] = awaken(settings, "list").stdout.splitlines()
+    [_, line] = awaken(settings, "backfill", "list").stdout.splitlines()
     assert line.split() == [
         "20260101T120000Z", "2026-01-01T12:00:00.000Z", "2026-01-02T12:00:00.000Z", "old", "shop"
     ]  # fmt: skip
-    assert awaken(settings, "undo", "20260101T120000Z").stdout == "undone 20260101T120000Z\n"
-    assert awaken(settings, "list").stdout == "no backfill is declared\n"
+    assert awaken(settings, "backfill", "undo", "20260101T120000Z").stdout == "undone 20260101T120000Z\n"
+    assert awaken(settings, "backfill", "list").stdout == "no backfill is declared\n"
 
 
 def test_one_that_ends_before_it_begins_is_refused(names):

@@ -1,40 +1,17 @@
 """Outages as an operator declares, lists, ends and undoes them, against both brokers."""
 
 import asyncio
-import os
-import subprocess
-import sys
 
 import pytest
 
-from streams.ops import NotReady, outage, topics
+from streams.ops import NotReady, outage
 from streams.ops.control import parse
-from streams.settings import environment
 from streams.wire.control import Stop
 from streams.worker.control import Writer
+from tests.ops.command import awaken
 
 NOON = 1_767_268_800_000  # 2026-01-01T12:00:00Z
 HOUR = 3_600_000
-
-
-@pytest.fixture(params=["embedded_broker", pytest.param("real_kafka", marks=pytest.mark.kafka)])
-def settings(request, names):
-    kafka = request.getfixturevalue(request.param).bootstrap
-    made = names.settings(kafka=kafka, partitions=2, guarantee="at-least-once")
-    topics.create(made)
-    return made
-
-
-def awaken(settings, *words):
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWAKEN_")}
-    return subprocess.run(
-        [sys.executable, "-m", "streams.cli", "outage", *words],
-        env=inherited | environment(settings) | {"COLUMNS": "300"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def found_by_the_gate(settings, *stops):
@@ -76,16 +53,16 @@ def test_of_several_that_last_one_must_be_named(settings):
 
 
 def test_the_command_says_what_it_does_and_what_it_does_not(settings):
-    declared = awaken(settings, "declare", "--from", "2026-01-01T12:00:00Z", "--reason", "app down")
+    declared = awaken(settings, "outage", "declare", "--from", "2026-01-01T12:00:00Z", "--reason", "app down")
     assert declared.stdout == "declared 20260101T120000Z; who has lapsed already stays so until his next act\n"
-    listed = awaken(settings, "list").stdout
+    listed = awaken(settings, "outage", "list").stdout
     for word in ("20260101T120000Z", "2026-01-01T12:00:00.000Z", "lasts", "app down", settings.topics.orders):
         assert word in listed
-    assert awaken(settings, "end", "--at", "2026-01-01T20:00:00+07:00").stdout == "ended 20260101T120000Z\n"
-    assert "2026-01-01T13:00:00.000Z" in awaken(settings, "list").stdout
-    assert awaken(settings, "undo", "20260101T120000Z").stdout == "undone 20260101T120000Z\n"
-    assert awaken(settings, "list").stdout == "there has been no outage\n"
-    refused = awaken(settings, "end")
+    assert awaken(settings, "outage", "end", "--at", "2026-01-01T20:00:00+07:00").stdout == "ended 20260101T120000Z\n"
+    assert "2026-01-01T13:00:00.000Z" in awaken(settings, "outage", "list").stdout
+    assert awaken(settings, "outage", "undo", "20260101T120000Z").stdout == "undone 20260101T120000Z\n"
+    assert awaken(settings, "outage", "list").stdout == "there has been no outage\n"
+    refused = awaken(settings, "outage", "end")
     assert (refused.returncode, refused.stderr) == (2, "awaken: no outage lasts\nsee awaken outage list\n")
 
 
