@@ -171,6 +171,8 @@ class Awaken(faust.App):
             numbers = {tp.partition for tp in assigned if tp.topic in (topics.clicks, topics.orders)}
             await self.close_partitions()
             await self.control.open()
+            if self.should_stop:
+                return
             await asyncio.gather(*map(self._open, sorted(numbers)))
             self._warm.clear()
             self._show_partitions()

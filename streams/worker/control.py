@@ -161,6 +161,7 @@ class Control:
         self._position = 0
         self._current_at = 0  # int ms UTC: all that stood there then is in the view
         self._moved = asyncio.Event()
+        self._closed = False
         self._task: asyncio.Task[None] | None = None
         self._opened_at = time.time()
         self._unwatched = False
@@ -174,9 +175,9 @@ class Control:
             await self.catch_up()
 
     async def catch_up(self) -> None:
-        """Return when all that stands on `control` now is in the view."""
+        """Return when all that stands on `control` now is in the view, or when it is closed meanwhile."""
         asked = _now() + FETCH_WAIT_MS  # an answer that was on its way may be older than the question
-        while self._current_at <= asked:
+        while self._current_at <= asked and not self._closed:
             self._moved.clear()
             try:
                 await asyncio.wait_for(self._moved.wait(), PATIENCE_SECONDS)
@@ -184,7 +185,9 @@ class Control:
                 log.warning("the topic %s is not read to its end yet; still waiting for Kafka", self._tp.topic)
 
     async def close(self) -> None:
-        """End following."""
+        """End following, and let go of who waits for it."""
+        self._closed = True
+        self._moved.set()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task], timeout=LET_GO_SECONDS)

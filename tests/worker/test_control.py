@@ -149,6 +149,19 @@ def test_it_is_read_whole_before_it_is_open_and_followed_afterwards(settings):
     asyncio.run(scenario())
 
 
+def test_who_waits_for_it_is_let_go_when_it_is_closed(names):
+    """A worker that is told to stop while it reads must not wait for what nobody reads any more."""
+
+    async def play():
+        control = Control(names.settings(kafka="127.0.0.1:1"))
+        opening = asyncio.create_task(control.open())
+        await asyncio.sleep(0)
+        await control.close()
+        await asyncio.wait_for(opening, 5)
+
+    asyncio.run(play())
+
+
 def test_an_empty_topic_is_open_at_once(settings):
     async def scenario():
         async with Opened(settings) as control:
