@@ -35,7 +35,7 @@ def ended(scene, worker, seconds=60):
 def test_a_worker_that_cannot_commit_for_long_ends_and_says_why(alone, lone_kafka):
     # Seldom commits: whenever the broker falls silent, something is folded that waits for the next one.
     scene = alone(stuck_seconds=2, session_seconds=30, commit_seconds=1)
-    worker = scene.start_ready()
+    worker = scene.start_ready(instance="one")
     scene.feed(generate(users=200, seed=31))
     scene.await_more(20)
     lone_kafka.pause()
@@ -47,14 +47,14 @@ def test_a_worker_that_cannot_commit_for_long_ends_and_says_why(alone, lone_kafk
     assert "has not committed for" in said
     assert "ending with exit code 75. The loop's thread:" in said
     assert "_commit_regularly" in said
-    again = scene.start_ready("the next")
+    again = scene.start_ready("the next", instance="one")
     scene.await_pushed()
     scene.stop(again)
 
 
 def test_told_to_stop_while_the_broker_is_away_it_ends_all_the_same_and_says_that_something_is_left(alone, lone_kafka):
     scene = alone(drain_seconds=3, stuck_seconds=600, session_seconds=30)
-    worker = scene.start_ready()
+    worker = scene.start_ready(instance="one")
     events = generate(users=200, seed=32, by_turns=True)
     scene.feed(events)
     scene.await_more(20)
@@ -65,7 +65,7 @@ def test_told_to_stop_while_the_broker_is_away_it_ends_all_the_same_and_says_tha
     finally:
         lone_kafka.resume()
     assert "told to stop, it has not ended within drain_seconds = 3" in worker.log(200)
-    again = scene.start_ready("the next")
+    again = scene.start_ready("the next", instance="one")
     scene.await_pushed()
     scene.stop(again)
 
