@@ -80,9 +80,9 @@ def run(settings: Settings) -> int:
 
 def _ending(app: Awaken, code: int) -> int:
     """Return the exit code of a worker that Faust has brought to an end with `code`."""
-    if app.crashed:
+    if app.crashed or code:
         return Ending.CRASHED
-    return Ending.UNSETTLED if app.unsettled else code
+    return Ending.UNSETTLED if app.unsettled else Ending.STOPPED
 
 
 def logging_config(settings: Settings) -> dict[str, object]:
