@@ -173,6 +173,35 @@ def growth(
         ops.render(found, Console())
 
 
+@app.command()
+def tail(
+    topic: Annotated[list[str] | None, typer.Argument(help="which topics; without any, all that tell anything")] = None,
+    user: Annotated[Optional[str], typer.Option(help="only this user's")] = None,  # noqa: UP045
+    where: Annotated[list[str] | None, typer.Option(help="only where FIELD=VALUE, as to=dormant, reason=sent")] = None,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="what is there already too")] = False,  # noqa: FBT002
+    count: Annotated[int, typer.Option("-n", min=0, help="end after so many; 0: never")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="the events as they are written")] = False,  # noqa: FBT002
+    config: Config = None,
+) -> None:
+    """Follow transitions, decisions and outcomes as they are written."""
+    import orjson
+
+    from streams.ops import tail as ops
+
+    settings, asked = declared.load(config), ops.conditions(where or ())
+    shown = 0
+
+    def show(value: bytes) -> bool:
+        nonlocal shown
+        event = orjson.loads(value)
+        if ops.fits(event, user, asked):
+            typer.echo(value.decode() if as_json else ops.line(event, settings.minor_units))
+            shown += 1
+        return not count or shown < count
+
+    ops.follow(settings, ops.topics_named(settings, topic or ()), show, from_beginning=from_beginning)
+
+
 @outage.command("declare")
 def outage_declare(
     start: Annotated[str, typer.Option("--from", help="when it began, RFC 3339, as 2026-11-22T08:30:00Z")],
