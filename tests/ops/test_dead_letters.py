@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -39,21 +40,25 @@ def home(key):
 
 
 def put(settings, *letters):
-    """Put letters (source, key, value, reason, offset) where the worker would; return their places."""
+    """Put letters (source, key, value, reason, offset) where the worker would, each later; return their places."""
+    now = time.time_ns() // 1_000_000
 
     async def write():
         async with AIOKafkaProducer(bootstrap_servers=settings.kafka) as producer:
             return [
-                await producer.send_and_wait(*record(*letter)[:-1], headers=record(*letter)[-1]) for letter in letters
+                await producer.send_and_wait(*record(*letter), timestamp_ms=now + n, headers=headers(*letter))
+                for n, letter in enumerate(letters)
             ]
 
-    def record(source, key, value, reason, offset):
+    def record(_, key, value, *__):
+        value = value if isinstance(value, bytes | None) else json.dumps(value).encode()
+        return settings.topics.dead_letters, value, key, home(key or b"")
+
+    def headers(source, key, _, reason, offset):
         name = getattr(settings.topics, source)
         said = {"reason": reason, "detail": f"because {reason}", "topic": name, "partition": home(key or b"")}
         said |= {"offset": offset, "timestamp": AT}
-        headers = [("trace", b"\x00\xff"), *((f"awaken-{k}", str(v).encode()) for k, v in said.items())]
-        value = value if isinstance(value, bytes | None) else json.dumps(value).encode()
-        return settings.topics.dead_letters, value, key, home(key or b""), None, headers
+        return [("trace", b"\x00\xff"), *((f"awaken-{k}", str(v).encode()) for k, v in said.items())]
 
     return [str(Place(r.topic, r.partition, r.offset)) for r in asyncio.run(write())]
 
