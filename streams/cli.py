@@ -212,7 +212,7 @@ def outage_declare(
 ) -> None:
     """Declare an outage, past or present: those who have not lapsed yet are credited with it."""
     from streams.ops import outage as ops
-    from streams.ops.control import parse
+    from streams.ops.when import parse
 
     until = None if end is None else parse(end, "--to")
     made = ops.declare(declared.load(config), parse(start, "--from"), until, topic or (), reason)
@@ -235,7 +235,7 @@ def outage_end(
 ) -> None:
     """End the outage that lasts; one that the gate has found teaches it what is usual now."""
     from streams.ops import outage as ops
-    from streams.ops.control import parse
+    from streams.ops.when import parse
 
     now = time.time_ns() // 1_000_000 if at is None else parse(at, "--at")
     typer.echo(f"ended {ops.name_of(ops.finish(declared.load(config), ident, now))}")
@@ -258,7 +258,7 @@ def backfill_declare(
 ) -> None:
     """Declare that events of a span will be loaded late: what follows from them is history, and pushes nobody."""
     from streams.ops import backfill as ops
-    from streams.ops.control import parse
+    from streams.ops.when import parse
 
     made = ops.declare(declared.load(config), parse(start, "--from"), parse(end, "--to"), reason)
     typer.echo(f"declared {made.id}; load the events once the workers have heard of it, within seconds")

@@ -13,7 +13,7 @@ from streams.core.dimension import FIRST_OWN
 from streams.core.row import CLICK_KINDS, DAYS, MAX_DIMENSIONS, PERIODS, WEEKS
 from streams.core.rules import FACTS, MAX_BANDS, NO_FACT
 from streams.core.window import I4_MAX, U1_MAX, U2_MAX
-from streams.threshold import NAMES, Bounds, Own, Thresholds
+from streams.threshold import ATTRIBUTES, NAMES, Bounds, Own, Thresholds
 
 NAME = re.compile(r"[a-z0-9_]{1,40}")
 EARNING = tuple(kind for kind in CLICK_KINDS if kind != "redeem")
@@ -23,7 +23,6 @@ DAY_FACTS = ("clicks", "active_days")
 TIMELESS_FACTS = ("points",)
 MONEY_FACTS = ("spend", "order_value")
 EVERYBODY = "user"
-ATTRIBUTES = "attributes."
 MOST_OWN = MAX_DIMENSIONS - FIRST_OWN
 MOST_POINTS = 1_000_000
 MOST = 1e15

@@ -10,8 +10,8 @@ import numpy as np
 from streams.core.dimension import DIMENSIONS, FIRST_OWN
 from streams.core.row import CLICK_KINDS, DAY, MAX_DIMENSIONS, NEVER
 from streams.core.rules import FACTS
-from streams.refusal import ATTRIBUTES, MONEY_FACTS
-from streams.threshold import Activity, Bounds, Growth, Own, Rung, Social, Stage, Thresholds, Value
+from streams.refusal import MONEY_FACTS
+from streams.threshold import ATTRIBUTES, Activity, Bounds, Growth, Own, Rung, Social, Stage, Thresholds, Value
 
 
 def fill(table: np.ndarray, k: int, found: Thresholds, own: list[str], unit: int) -> None:

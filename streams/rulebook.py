@@ -20,10 +20,10 @@ from streams.core.dimension import DIMENSIONS, FIRST_OWN, VALUE
 from streams.core.row import MAX_DIMENSIONS
 from streams.core.rules import RULE, Attribute, Rulebook
 from streams.core.sketch import Summary
-from streams.refusal import ATTRIBUTES, EVERYBODY
+from streams.refusal import EVERYBODY
 from streams.rule import fill
 from streams.settings import JUDGING, Settings, SettingsError, check, judged, thresholds
-from streams.threshold import Bounds, Own
+from streams.threshold import ATTRIBUTES, Bounds, Own
 
 NONE = "none"
 BANDED = tuple(d.name for d in DIMENSIONS if d.bands)

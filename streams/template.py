@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from streams.threshold import ATTRIBUTES
+
 VARIABLE = re.compile(r"\{\{|\}\}|\{([^{}|]*)(\|[^{}]*)?\}|[{}]")
 KNOWN = ("interest", "points")
-ATTRIBUTES = "attributes."
 
 
 def check(text: str) -> None:

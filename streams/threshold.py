@@ -16,6 +16,8 @@ from streams.core.row import DAYS, WEEKS
 
 Bounds = dict[str, float]
 NAMES = tuple(d.name for d in DIMENSIONS)
+ATTRIBUTES = "attributes."
+"""Begins the name of what a profile says of a user."""
 
 
 class Activity(Struct, frozen=True):

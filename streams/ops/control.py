@@ -18,21 +18,6 @@ T = TypeVar("T")
 WAIT_SECONDS = 30.0
 
 
-def parse(text: str, option: str) -> int:
-    """Return a time given as RFC 3339, with its zone, as int ms UTC.
-
-    Raises:
-        NotReady: it is no such time.
-    """
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise NotReady(f"{option} {text}: is not a time with its zone", "write it like 2026-11-22T08:30:00Z")
-    return round(moment.timestamp() * 1000)
-
-
 def free_id(start: int, taken: Collection[str]) -> str:
     """Return a name for a span from `start` (int ms UTC), made of its time, that is not taken."""
     base = datetime.fromtimestamp(start // 1000, UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -56,6 +56,8 @@ class Triggers:
         """Return a candidate for each playbook that the transition triggers for this user; usually there is none."""
         data = envelope.data
         on = f"{data.dimension}.{data.to}"
+        triggered = [(name, playbook) for name, playbook in self.by_name.items() if playbook.on == on]
+        known = words(envelope.subject) if triggered else {}
         return [
             Candidate(
                 id=f"{name}:{envelope.id}",
@@ -68,8 +70,8 @@ class Triggers:
                 title=template.render(playbook.title, known),
                 body=template.render(playbook.body, known),
             )
-            for name, playbook in self.by_name.items()
-            if playbook.on == on and holds(playbook, known := words(envelope.subject))
+            for name, playbook in triggered
+            if holds(playbook, known)
         ]
 
 

@@ -195,7 +195,7 @@ class Awaken(faust.App):
         self.partitions[number] = partition
         self._committers[number] = asyncio.create_task(self._commit_regularly(partition))
         if self.release is not None:
-            self._releasing[number] = asyncio.create_task(self._release(partition))
+            self._releasing[number] = asyncio.create_task(self._release(partition, self.release))
         log.info("partition %d: %d users, changelog read to %d", number, len(shard.index), self.recovered[number])
 
     def _note_progress(self) -> None:
@@ -235,10 +235,10 @@ class Awaken(faust.App):
         await partition.ledger.close()
         self._forget_measures(partition)
 
-    async def _release(self, partition: Partition) -> None:
+    async def _release(self, partition: Partition, release: Release) -> None:
         """Let held pushes go; whatever stops that is an error that only a new start mends."""
         try:
-            await self.release(partition)  # type: ignore[misc] # it is there: who starts this has asked
+            await release(partition)
         except Exception as error:
             if partition.closing:
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from streams import portrait
 from streams.push.policy import Standing
 from streams.push.trigger import Candidate
+from streams.threshold import ATTRIBUTES
 from streams.wire.message import Decision, seq_of
 from streams.worker.partition import Partition
 
@@ -24,7 +25,7 @@ def words(partition: Partition, user: str) -> dict[str, str]:
     """Return what is known of a user by name: values, `attributes.NAME`, and what messages may speak of."""
     shard, profile = partition.shard, partition.profile(user)
     attributes = profile.attributes if profile else {}
-    found = {f"attributes.{name}": str(said) for name, said in attributes.items() if said is not None}
+    found = {f"{ATTRIBUTES}{name}": str(said) for name, said in attributes.items() if said is not None}
     number = shard.number(user.encode())
     if number is None:
         return found

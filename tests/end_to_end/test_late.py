@@ -1,20 +1,15 @@
 """A late event takes back a dormancy that was wrong, and the push that waits for it with it."""
 
-import time
-
 import msgspec
 
 from streams.settings import Activity
+from streams.worker.partition import wall_clock
 from tests.end_to_end.history import home, order, profile
 from tests.end_to_end.law import assert_lives_whole, read_inboxes
 from tests.end_to_end.scene import PARTITIONS
 
 SILENCE = 6e-5  # days, 5.184 s
 PATIENT = 60.0
-
-
-def now():
-    return time.time_ns() // 1_000_000
 
 
 def neighbours():
@@ -31,7 +26,7 @@ def test_a_late_order_takes_the_dormancy_back_and_cancels_the_push_that_waits(pl
     scene.settings = msgspec.structs.replace(scene.settings, push=slow)
     scene.receiver.hold()
     worker = scene.start_ready()
-    users, at = neighbours(), now()
+    users, at = neighbours(), wall_clock()
     scene.write([event for user in users for event in (profile(user, 0, at), order(user, at))])
     scene.wait("a push to be under way", lambda: scene.receiver.held)
     scene.wait("both to be decided about", lambda: len(scene.decisions()) == len(users))

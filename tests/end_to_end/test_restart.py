@@ -1,9 +1,9 @@
 """Workers that end in good order, and go on; and a group whose offsets are set back to the beginning."""
 
-import time
 from collections import Counter
 
 from streams.ops import topics
+from streams.worker.partition import wall_clock
 from tests.end_to_end.history import generate
 from tests.end_to_end.law import assert_pushed_once, assert_rows_exact, assert_told_once, profiles_of
 from tests.end_to_end.scene import PARTITIONS, expected
@@ -51,7 +51,7 @@ def test_set_back_to_the_beginning_it_tells_nothing_twice_and_sends_nothing_agai
 def test_state_lost_and_all_folded_again_it_tells_the_same_as_history_and_sends_nothing(play, real_kafka):
     """Nothing is left but the inputs, `control` and Redis: the first start was a baseline, and so is the second."""
     scene = play(real_kafka, clock="wall", historic_hours=1)
-    started = time.time_ns() // 1_000_000
+    started = wall_clock()
     events = [e for e in generate(users=100, seed=12, start=started - 70 * DAY) if e.at <= started - 2 * HOUR]
     scene.write(events)
     told = []

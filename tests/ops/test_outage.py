@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from streams.ops import NotReady, outage
-from streams.ops.control import parse
+from streams.ops.when import parse
 from streams.wire.control import Stop
 from streams.worker.control import Writer
 from tests.ops.command import awaken

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -14,6 +13,7 @@ import typer
 
 from streams import settings as declared
 from streams.ops import NotReady
+from streams.ops.when import instant_of
 
 if TYPE_CHECKING:
     from streams.ops.dead_letters.letter import Choice
@@ -183,13 +183,10 @@ def _since(text: str) -> int:
         return 0
     if found := re.fullmatch(r"(\d+)([smhd])", text):
         return _now() - int(found[1]) * UNITS[found[2]]
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
+    at = instant_of(text)
+    if at is None:
         raise NotReady(f"--since {text!r} is no time", "write 90s, 15m, 2h, 3d, or a time such as 2026-11-22T10:00:00Z")
-    return round(at.timestamp() * 1000)
+    return at
 
 
 def _now() -> int:
