@@ -63,12 +63,13 @@ The way of the data, and the order in which to read:
     push/quiet.py           quiet hours in the user's own time zone
     push/gate.py            what was sent and what may be: caps and claims in Redis
     push/deliverer.py       deliver: once per decision and channel
-    push/channels/          one file a channel
+    channels/               one file a channel: its options, and how it sends
 
 Beside the way:
 
     settings.py             every setting, declared once
     playbook.py             … playbooks: when we write to whom, and what
+    budget.py               … what pushes and offers may cost
     template.py             … and their texts, with variables
     threshold.py            … those by which users are judged, for one kind of user
     refusal.py              … and what of them does not go together
@@ -76,6 +77,8 @@ Beside the way:
     rulebook.py             settings → rules, as the fold reads them and as the log keeps them
     portrait.py             all that a shard knows of one user, by name
     forecast.py             what will become of him by time alone
+    key.py                  the names of our keys in Redis
+    script.py               a Lua script on the server
     metrics.py              every metric, declared once
     cli.py                  the command `awaken`
     core/                   pure and compiled: no clock, no I/O, no framework
@@ -85,7 +88,8 @@ Beside the way:
     ops/                    topics, doctor, bench, why, growth, a real Kafka to develop with
     demo/                   real orders, embedded servers, the live view
 
-Dependencies point inwards: cli > demo > ops > worker > push > shard, merge, health > wire > core.
+Dependencies point inwards: cli > demo > ops > worker > push > shard, merge, health > wire > core; settings and
+channels stand beside them.
 """
 
 __version__ = "0.1.0"

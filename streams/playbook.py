@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from streams.wire.message import MessageKind, Text
+
+Words = Annotated[str, Meta(max_length=2000)]
+Timing = Literal["at_once", "best_hour"]
+
+
+class Step(Struct, frozen=True, forbid_unknown_fields=True):
+    """A later message of a playbook, for whom the ones before have not moved."""
+
+    after_days: Annotated[float, Meta(gt=0, le=365)]
+    title: Annotated[str, Meta(min_length=1, max_length=200)]
+    body: Annotated[str, Meta(min_length=1, max_length=2000)]
+    kind: MessageKind = "content"
+    texts: dict[str, Text] = {}
+    link: Words = ""
+    picture: Words = ""
+    offer: str = ""
+    channels: tuple[str, ...] = ()
+
 
 class Playbook(Struct, frozen=True):
-    """A reason to write to a user: he came to a value of a dimension."""
+    """A reason to write to a user: he came to a value of a dimension, or a day of his or everybody's is near."""
 
     on: Annotated[
         str,
         Meta(
             pattern=r"^[a-z0-9_]+\.[a-z0-9_]+$",
             examples=["activity.dormant"],
-            description="the dimension and the value to which he came",
+            description="the dimension and the value to which he came; calendar.birthday, calendar.NAME of a festival",
         ),
     ] = "activity.dormant"
     when: Annotated[
@@ -25,13 +44,69 @@ class Playbook(Struct, frozen=True):
             description="only for whom all of this holds: dimension or attribute, and one word or several",
         ),
     ] = field(default_factory=dict)
+    kind: Annotated[MessageKind, Meta(description="what sort of message; a user may want no more of one sort")] = (
+        "content"
+    )
     title: Annotated[str, Meta(min_length=1, max_length=200, description="the message's title, a template")] = (
         "We miss you"
     )
     body: Annotated[str, Meta(min_length=1, max_length=2000, description="the message's body, a template")] = (
         "It has been a while. See what is new in {interest|our shop}."
     )
+    texts: Annotated[
+        dict[str, Text],
+        Meta(
+            examples=['{ sms = { body = "Something new in {interest|our shop}" } }'],
+            description="other words for a channel; what is not named is as above",
+        ),
+    ] = field(default_factory=dict)
+    link: Annotated[
+        Words,
+        Meta(
+            examples=["https://shop.example/new"],
+            description="where a tap leads, a template; the decision's id is added as ?awaken=",
+        ),
+    ] = ""
+    picture: Annotated[
+        Words, Meta(examples=["{picture|}"], description="address of an image, a template; {picture|} is his item's")
+    ] = ""
+    offer: Annotated[str, Meta(examples=["come_back"], description="the offer that it brings, of [offers.NAME]")] = ""
+    channels: Annotated[
+        tuple[str, ...], Meta(examples=['["email", "sms"]'], description="where it may go; empty for everywhere")
+    ] = ()
+    steps: Annotated[
+        tuple[Step, ...],
+        Meta(
+            examples=['[[playbooks.NAME.steps]] with after_days = 7, title = "…", body = "…", kind = "offer"'],
+            description="what follows, days after, as long as he has not moved; by default one message is all",
+        ),
+    ] = ()
+    timing: Annotated[Timing, Meta(description="at once, or in the hours of the day in which he is usually here")] = (
+        "at_once"
+    )
+    priority: Annotated[int, Meta(ge=0, le=100, description="of two at the same time, the higher is asked first")] = 50
+    exclusive: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9_]{0,40}$",
+            examples=["coming_back"],
+            description="one at a time: of playbooks with the same word here a user is in one only",
+        ),
+    ] = ""
+    exclusive_days: Annotated[float, Meta(ge=0, le=365, description="… for so long after its newest message")] = 14
+    again_days: Annotated[
+        float, Meta(ge=0, le=3650, description="not a second time within so long; 0 for once for each time he comes")
+    ] = 0
+    lead_days: Annotated[int, Meta(ge=0, le=60, description="so long before the day, of calendar.…")] = 0
+    holdout: Annotated[
+        float, Meta(ge=0, le=1, description="share of users who do not get this one, to compare with; beside the rest")
+    ] = 0
+    budget: Annotated[str, Meta(examples=["spring"], description="what it may cost, of [budgets.NAME]; or empty")] = ""
     enabled: Annotated[bool, Meta(description="false: nobody is written to for it")] = True
+
+    def message(self, step: int) -> Playbook | Step:
+        """Return the `step`-th message, counted from 1: the playbook's own, or one of those that follow it."""
+        return self if step == 1 else self.steps[step - 2]
 
 
 SHIPPED = {

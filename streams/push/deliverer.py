@@ -22,12 +22,12 @@ from weakref import WeakValueDictionary
 
 from redis.exceptions import RedisError
 
+from streams.channels import Channel, Message, Receipt
+from streams.channels.inbox import Inbox
+from streams.channels.webhook import Webhook
 from streams.wire.message import Outcome
 
 from . import policy
-from .channels import Channel, Message, Receipt
-from .channels.inbox import Inbox
-from .channels.webhook import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

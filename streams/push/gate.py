@@ -38,11 +38,10 @@ import msgspec
 import orjson
 from msgspec import Struct
 
+from streams.key import key
+from streams.script import Script
 from streams.settings import DAY
 from streams.wire.message import Outcome
-
-from .key import key
-from .script import Script
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

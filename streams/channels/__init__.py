@@ -10,7 +10,9 @@ from msgspec import Struct
 class Message(Struct, frozen=True):
     """What a user is told. `decision` is the idempotency key; `at` is the decision's event time, int ms UTC.
 
-    It is made from the decision alone, so that a repetition is the same message.
+    `link` is where a tap leads, `picture` the address of an image, `unsubscribe` the page on which he can say that he
+    wants no more of this; each may be empty. A message is made from the decision alone, so that a repetition is the
+    same message.
     """
 
     decision: str
@@ -19,6 +21,10 @@ class Message(Struct, frozen=True):
     at: int
     title: str
     body: str
+    kind: str = "content"
+    link: str = ""
+    picture: str = ""
+    unsubscribe: str = ""
 
 
 class Receipt(Struct, frozen=True):

@@ -8,8 +8,8 @@ import orjson
 import pytest
 from aiohttp import web
 
-from streams.push.channels import Message
-from streams.push.channels.webhook import MAX_BACKOFF_SECONDS, MAX_RETRY_AFTER_SECONDS, Webhook
+from streams.channels import Message
+from streams.channels.webhook import MAX_BACKOFF_SECONDS, MAX_RETRY_AFTER_SECONDS, Webhook
 from streams.settings import Push, Settings, SettingsError
 
 MESSAGE = Message("reactivation:t1", "u1", "reactivation", 1_700_000_000_000, "We miss you", "Come back")
