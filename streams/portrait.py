@@ -105,6 +105,14 @@ def interests(shard: Shard, row: np.void) -> list[dict[str, Any]]:
     return sorted(found, key=lambda f: -f["weight"])
 
 
+def interest(shard: Shard, row: np.void) -> str:
+    """Return his strongest category, empty where there is none."""
+    place = int(row["interest_weights"].argmax())
+    if not row["interest_weights"][place] or not row["interests"][place]:
+        return ""
+    return shard.categories.name(int(row["interests"][place])) or "other"
+
+
 def growth(row: np.void) -> dict[str, Any]:
     """Return points and membership."""
     until = int(row["member_until"])

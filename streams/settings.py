@@ -20,7 +20,7 @@ from streams import refusal
 from streams.budget import EXAMPLE as BUDGET_EXAMPLE
 from streams.budget import Budget
 from streams.core.dimension import DIMENSIONS
-from streams.playbook import EXAMPLE, SHIPPED, Playbook, as_toml
+from streams.playbook import EXAMPLE, SHIPPED, Playbook, Step, as_toml
 from streams.threshold import (
     NAMES,
     OWN_EXAMPLE,
@@ -49,7 +49,8 @@ dormant_days = 3"""
 
 __all__ = [
     "Activity", "Bands", "Budget", "Gate", "Growth", "Own", "Playbook", "Push", "Rung", "Settings", "SettingsError",
-    "Social", "Stage", "Thresholds", "Topics", "Value", "describe", "document", "environment", "load", "replace", "thresholds",
+    "Social", "Stage", "Step", "Thresholds", "Topics", "Value", "describe", "document", "environment", "load",
+    "replace", "thresholds",
 ]  # fmt: skip
 
 
@@ -132,6 +133,13 @@ class Push(Struct, frozen=True):
     ] = ("inbox", "webhook")
     cap_sends: Annotated[int, Meta(ge=0, le=1000, description="at most this many pushes a user …; 0 sends none")] = 3
     cap_days: Annotated[float, Meta(gt=0, le=365, description="… in any rolling window of this many days")] = 7
+    caps: Annotated[
+        dict[str, int],
+        Meta(
+            examples=["{ 1 = 1, 30 = 8 }"],
+            description="further caps: at most so many in any rolling window of so many days",
+        ),
+    ] = msgspec.field(default_factory=dict)
     min_gap_hours: Annotated[
         float, Meta(ge=0, le=8760, description="and at least so long between two; 0 for no such gap")
     ] = 0

@@ -22,7 +22,7 @@ from streams.core.row import CHANNELS, DAY, EVENT, MOVE, NEVER, ORDER, ORDERS, P
 from streams.core.row import MAX_DIMENSIONS as DIMENSIONS
 from streams.core.rules import MAX_VALUES, Rulebook, carried
 from streams.dictionary import OTHER, Dictionary
-from streams.hold import Hold
+from streams.hold import held_pushes, next_steps
 from streams.index import Index
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
 from streams.wire.decode import read_profile
@@ -33,7 +33,7 @@ NO_STOPS = np.empty((0, 2), np.int64)
 NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
 AFTER_ASIDE = b"\x01"
 PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
-HOLD_KEY = ASIDE + b"hold\0"
+HOLD_KEY, STEP_KEY = ASIDE + b"hold\0", ASIDE + b"step\0"
 FOLLOWED_AT_ONCE = 20_000
 """Rows that are judged under new rules between two folds, so that a million of them do not hold the stream up."""
 
@@ -69,6 +69,7 @@ class Shard:
         sources: i8[65536], users by the code of their first-touch source.
         skipped: redelivered events that were already applied.
         hold: pushes that wait for their time.
+        steps: playbooks' next steps that wait for theirs.
         erased: keys of users who were erased, for others to forget them too; who has done so takes them out.
     """
 
@@ -87,7 +88,7 @@ class Shard:
         self.population = np.zeros((DIMENSIONS, MAX_VALUES), np.int64)
         self.skipped = 0
         self.erased: list[bytes] = []
-        self.hold = Hold()
+        self.hold, self.steps = held_pushes(), next_steps()
         self._plans: list[Plan] = []
         self._since = 0
         self._books = {book.number: book}
@@ -224,7 +225,8 @@ class Shard:
         self.due[row] = NEVER
         self.changed[row] = 1
         self.profiles.pop(row, None)
-        self.hold.forget(self.index.key(row).decode())
+        for hold in (self.hold, self.steps):
+            hold.forget(self.index.key(row).decode())
 
     def profile(self, key: bytes) -> bytes | None:
         """Return a user's newest profile as its JSON bytes, None where there is none."""
@@ -239,10 +241,14 @@ class Shard:
     def value(self, key: bytes, dimension: str) -> str:
         """Return a user's value of a dimension, "none" where there is none."""
         number = self.number(key)
-        if number is None or dimension not in self.book.dimensions:
+        return "none" if number is None else self.value_of(self.rows[number], dimension)
+
+    def value_of(self, row: np.void, dimension: str) -> str:
+        """Return a row's value of a dimension, "none" where there is none."""
+        if dimension not in self.book.dimensions:
             return "none"
         place = self.book.dimensions.index(dimension)
-        value: str = self.book.values[place][self.rows["values"][number, place]]
+        value: str = self.book.values[place][row["values"][place]]
         return value
 
     def has_since(self, key: bytes, dimension: str, value: str, at: int) -> bool:
@@ -255,11 +261,6 @@ class Shard:
             return False
         place, row = self.book.dimensions.index(dimension), self.rows[number]
         return bool(row["since"] == at if place == ACTIVITY else row["since_day"][place] == at // DAY)
-
-    def complaints(self, key: bytes) -> int:
-        """Return how many complaints of a user are open."""
-        number = self.number(key)
-        return 0 if number is None else int(self.rows["complaints"][number])
 
     def number(self, key: bytes) -> int | None:
         """Return the row number of a user of whom something is known; None where nothing is, or no more."""
@@ -392,8 +393,9 @@ class Shard:
             for name in dictionary.added:
                 yield prefix + name.encode(), orjson.dumps(dictionary[name])
             dictionary.added.clear()
-        for ident, decision in self.hold.take():
-            yield HOLD_KEY + ident.encode(), decision
+        for prefix, hold in ((HOLD_KEY, self.hold), (STEP_KEY, self.steps)):
+            for ident, waiting in hold.take():
+                yield prefix + ident.encode(), waiting
         for grain, slot in np.argwhere((self.periods != self._periods_told).any(axis=2)).tolist():
             *counters, number = self.periods[grain, slot].tolist()
             yield PERIODS_KEY + f"{period.GRAINS[grain]}-{number}".encode(), orjson.dumps(counters)
@@ -404,6 +406,8 @@ class Shard:
             self.erase(int(self.intern([key])[0]))
         elif key.startswith(HOLD_KEY):
             self.hold.restore(key.removeprefix(HOLD_KEY).decode(), value)
+        elif key.startswith(STEP_KEY):
+            self.steps.restore(key.removeprefix(STEP_KEY).decode(), value)
         elif value is not None and key.startswith(PERIODS_KEY):
             grain, _, number = key.removeprefix(PERIODS_KEY).decode().partition("-")
             period.put(self.periods, period.GRAINS.index(grain), int(number), orjson.loads(value))

@@ -9,12 +9,19 @@ whom it is not known. A brace that is meant as one is written twice.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import Protocol
 
 from streams.threshold import ATTRIBUTES
 
 VARIABLE = re.compile(r"\{\{|\}\}|\{([^{}|]*)(\|[^{}]*)?\}|[{}]")
 KNOWN = ("interest", "points")
+
+
+class Known(Protocol):
+    """What is known of a user, by name."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return what is known by a name, None or empty where nothing is."""
 
 
 def check(text: str) -> None:
@@ -35,7 +42,7 @@ def check(text: str) -> None:
             raise ValueError(f"{{{name}}}: write what stands there where it is not known, as {{{name}|…}}")
 
 
-def render(text: str, words: Mapping[str, str]) -> str:
+def render(text: str, words: Known) -> str:
     """Return the text with its variables filled: by `words` where they have one, else by what stands behind the bar."""
 
     def fill(found: re.Match[str]) -> str:

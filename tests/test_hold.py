@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import rulebook
-from streams.hold import Hold
+from streams.hold import held_pushes
 from streams.settings import Settings
 from streams.shard import HOLD_KEY, Shard
 from streams.wire.message import Decision
@@ -21,7 +21,7 @@ def ids(decisions):
 
 
 def test_the_first_that_is_due_comes_first_and_stays_until_it_is_let_go():
-    hold = Hold()
+    hold = held_pushes()
     for ident, until in (("c", 30), ("a", 10), ("b", 20)):
         hold.add(held(ident, until))
     assert ids(hold.due(9, 10)) == []
@@ -33,7 +33,7 @@ def test_the_first_that_is_due_comes_first_and_stays_until_it_is_let_go():
 
 
 def test_one_that_is_held_anew_is_due_at_its_new_time_and_once():
-    hold = Hold()
+    hold = held_pushes()
     hold.add(held("a", 10))
     hold.add(held("a", 30))
     hold.add(held("a", 30))
@@ -42,7 +42,7 @@ def test_one_that_is_held_anew_is_due_at_its_new_time_and_once():
 
 
 def test_who_is_erased_is_pushed_no_more():
-    hold = Hold()
+    hold = held_pushes()
     hold.add(held("a", 10))
     hold.add(held("b", 10, user="u2"))
     hold.forget("u1")

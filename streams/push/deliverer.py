@@ -5,7 +5,7 @@
       ├─────interrupted, any other──────────→ uncertain → complete
       ├─────fresh, and it must not go out───→ cancelled
       └─────done────────────────────────────→ the outcome that is kept
-    and when all channels have one: finish
+    and when all channels have one, and where one failed a fallback too: finish
 
 Dying before the claim leaves nothing behind. Dying between claim and complete is what "interrupted" is for.
 Dying after complete, before the outcome is committed to Kafka, brings the same outcome out again. Where only
@@ -25,12 +25,12 @@ from redis.exceptions import RedisError
 from streams.channels import Channel, Message, Receipt
 from streams.channels.inbox import Inbox
 from streams.channels.webhook import Webhook
-from streams.wire.message import Outcome
+from streams.wire.message import Outcome, Text
 
 from . import policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -60,7 +60,10 @@ class Deliverer:
         self._unrecorded: dict[tuple[str, str], Outcome] = {}
 
     async def deliver(self, decision: Decision, contacts: Mapping[str, str], now: int, stop: str = "") -> list[Outcome]:
-        """Return one outcome for each channel of the decision, sent now or known from before.
+        """Return one outcome for each channel of the decision, sent now or known from before; then of its fallbacks.
+
+        Where a channel fails that does not merely go along, the decision's fallbacks are tried in turn until one does
+        not.
 
         `contacts` are the addresses that may be used now (`policy.addresses`); `now` (int ms UTC) dates new
         outcomes. `stop` is why nothing may go out any more: what has not is cancelled then, and a push of which nothing
@@ -75,10 +78,19 @@ class Deliverer:
         lock = self._under_way.setdefault(decision.id, asyncio.Lock())
         async with lock, self._room:
             outcomes = [await self._one(decision, name, contacts, now, stop) for name in decision.channels]
+            for name in decision.fallbacks:
+                if not self._failed(outcomes):
+                    break
+                outcomes.append(await self._one(decision, name, contacts, now, stop))
             if all(outcome.outcome == "cancelled" for outcome in outcomes):
                 await self.gate.release(decision.id, decision.user)
-            await self.gate.finish(decision.id, decision.user)
+            await self.gate.finish(decision.id, decision.user, [outcome.channel for outcome in outcomes])
         return outcomes
+
+    def _failed(self, outcomes: Sequence[Outcome]) -> bool:
+        """Say whether nothing has reached him but what goes along, and may not have either."""
+        tried = [outcome for outcome in outcomes if outcome.channel not in self.push.along]
+        return bool(tried) and all(outcome.outcome == "failed" for outcome in tried)
 
     async def _one(self, decision: Decision, name: str, contacts: Mapping[str, str], now: int, stop: str) -> Outcome:
         pair = decision.id, name
@@ -107,11 +119,22 @@ class Deliverer:
         channel = self.channels[name]
         if state == "interrupted" and not channel.idempotent:
             return _undone(decision, name, now, TWICE, state, "failed")
-        receipt = await _send(channel, self._message(decision), address)
+        receipt = await _send(channel, self._message(decision, name), address)
         return Outcome(decision.id, decision.user, now, name, receipt.outcome, receipt.attempts, receipt.detail)
 
-    def _message(self, decision: Decision) -> Message:
-        return Message(decision.id, decision.user, decision.playbook, decision.at, decision.title, decision.body)
+    def _message(self, decision: Decision, channel: str) -> Message:
+        text = decision.texts.get(channel, Text())
+        return Message(
+            decision=decision.id,
+            user=decision.user,
+            playbook=decision.playbook,
+            at=decision.at,
+            title=text.title or decision.title,
+            body=text.body or decision.body,
+            kind=decision.kind,
+            link=decision.link,
+            picture=decision.picture,
+        )
 
 
 def open_channels(settings: Settings, redis: Redis) -> dict[str, Channel]:

@@ -1,9 +1,14 @@
-"""The gate: what the policy chain must remember between pushes, and how far each delivery has come.
+"""The gate: what the policy chain must remember of a user between pushes, and how far each delivery has come.
 
-**Admission.** A push at event time t counts against every later push of the same user at t' with t' - t <
-window; a push later than the one asked about counts too, so that no order of asking puts more than the cap
-into any window. The verdict belongs to the decision id: asked again (the process died before its commit), the
-gate answers the same and counts nothing twice. Once the delivery is finished, it answers `already_sent`.
+**Admission.** What was sent counts under tags: `*` for every push, `channel:sms`, `playbook:…`, whatever an ask brings
+along. A limit says how many sends with a tag may lie in a rolling window; so frequency caps, a minimum gap, exclusive
+playbooks and offers once a user are one mechanism, and the first limit that is reached names the verdict. A push at
+event time t counts against every later push of the same user at t' with t' - t < window; a push later than the one
+asked about counts too, so that no order of asking puts more than the cap into any window. Of the channels that an ask
+names in order of preference those that go along always are used, and of the others the first whose own cap has room;
+what is left are fallbacks, which count until it is known that they were not needed. The verdict belongs to the
+decision id: asked again (the process died before its commit), the gate answers the same and counts nothing twice. Once
+the delivery is finished, it answers `already_sent`.
 
 **Delivery.** Each decision and channel goes fresh → attempting → ended. Who finds it attempting knows that
 somebody was cut off between the claim and the end, and that the message may or may not have gone out. An
@@ -12,8 +17,8 @@ outcome is kept and handed out again, so that it can be recorded by the process 
 **Time and memory.** The gate has no clock: an ask brings its event time, so recorded history played fast is
 capped as it would have been live. Of each user it keeps the newest `MAX_DECISIONS`, and beyond them all that
 is not older than a window and `KEPT_MS` before the newest. What it may have forgotten it does not admit: an
-unknown decision less than a window after the newest forgotten one is `already_sent`. Redis's own clock only
-clears away whole users about whom nobody has asked for a window and `KEPT_MS`.
+unknown decision less than a window (its ask's longest) after the newest forgotten one is `already_sent`. Redis's own
+clock only clears away whole users about whom nobody has asked for a window and `KEPT_MS`.
 
 The gate is as durable as its Redis: one that loses its last second (`appendfsync everysec`) may repeat that
 second, and one that evicts keys (any `maxmemory-policy` but `noeviction`) forgets caps.
@@ -25,6 +30,7 @@ Keys, all in one hash slot a user:
 | `<prefix>:{<user>}:sends` | sorted set | admitted decisions by event time |
 | `<prefix>:{<user>}:capped` | sorted set | decisions that do not count, refused or cancelled, by event time |
 | `<prefix>:{<user>}:deliveries` | hash | `<channel> <decision>` → `?token` (attempting) or outcome (JSON) |
+| | | `# <decision>` → its record: verdict, tags, channels, fallbacks, a line each |
 | | | `* <decision>` → 1 (finished on all its channels); `forgotten` → event time |
 """
 
@@ -32,7 +38,7 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import msgspec
 import orjson
@@ -52,7 +58,9 @@ if TYPE_CHECKING:
 
 KEPT_MS = 30 * DAY
 MAX_DECISIONS = 100
-Admission = Literal["admitted", "capped", "already_sent"]
+EVERY = "*"
+"""The tag of every push."""
+CHANNEL = "channel:"
 
 _LUA = Path(__file__).with_name("lua")
 _ADMIT = Script(_LUA / "admit.lua")
@@ -63,14 +71,54 @@ _FINISH = Script(_LUA / "finish.lua")
 _read_outcome = msgspec.json.Decoder(Outcome).decode
 
 
+class Limit(NamedTuple):
+    """At most `most` sends with `tag` in any `window_ms`; those that bear `but_not` as well do not count.
+
+    `name` is the verdict where it is reached. Tags hold no blanks.
+    """
+
+    name: str
+    tag: str
+    window_ms: int
+    most: int
+    but_not: str = ""
+
+
+class Way(NamedTuple):
+    """A channel on which a push might go, and its own cap: at most `most` in any `window_ms`, 0 for none.
+
+    One that goes `along` is used whenever its cap allows; of the others it is the first.
+    """
+
+    channel: str
+    along: bool = False
+    window_ms: int = 0
+    most: int = 0
+
+
 class Ask(Struct, frozen=True):
-    """May this push go out? `at` is its event time (int ms UTC), `window_ms` the cap's rolling window."""
+    """May this push go out? `at` is its event time (int ms UTC), `ways` the channels in order of preference."""
 
     decision: str
     user: str
     at: int
-    cap_sends: int
-    window_ms: int
+    limits: tuple[Limit, ...] = ()
+    tags: tuple[str, ...] = (EVERY,)
+    ways: tuple[Way, ...] = ()
+
+    @property
+    def longest_ms(self) -> int:
+        """The longest window of any limit."""
+        windows = [limit.window_ms for limit in self.limits] + [way.window_ms for way in self.ways]
+        return max(windows, default=0)
+
+
+class Admission(Struct, frozen=True):
+    """The gate's answer: `admitted`, `already_sent`, `channel_capped`, or the name of the limit that is reached."""
+
+    verdict: str
+    channels: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] = ()
 
 
 class Claim(Struct, frozen=True):
@@ -95,8 +143,8 @@ class Gate(Protocol):
     async def complete(self, outcome: Outcome) -> Outcome:
         """End a claimed delivery and return the outcome that stands: the first that anybody brought."""
 
-    async def finish(self, decision: str, user: str) -> None:
-        """Mark a decision as delivered on all its channels."""
+    async def finish(self, decision: str, user: str, tried: Sequence[str]) -> None:
+        """Mark a decision as delivered; from now on it counts for the channels that were tried."""
 
     async def release(self, decision: str, user: str) -> None:
         """Count an admitted decision no more: it was cancelled. Asked again, it is `capped`."""
@@ -127,7 +175,7 @@ class RedisGate:
         if not asks:
             return []
         calls = [(self._keys(ask.user), self._arguments(ask)) for ask in asks]
-        return [cast("Admission", _text(reply)) for reply in await _ADMIT.run_many(self.redis, calls)]
+        return [_admission(reply) for reply in await _ADMIT.run_many(self.redis, calls)]
 
     async def claim(self, decision: str, user: str, channel: str) -> Claim:
         """Take a delivery in hand and return how it stood before."""
@@ -143,13 +191,13 @@ class RedisGate:
         field = f"{outcome.channel} {outcome.decision}"
         return _read_outcome(await _COMPLETE.run(self.redis, self._keys(outcome.user)[2:], (field, text)))
 
-    async def finish(self, decision: str, user: str) -> None:
-        """Mark a decision as delivered on all its channels."""
-        await _FINISH.run(self.redis, self._keys(user)[2:], (f"* {decision}",))
+    async def finish(self, decision: str, user: str, tried: Sequence[str]) -> None:
+        """Mark a decision as delivered; from now on it counts for the channels that were tried."""
+        await _FINISH.run(self.redis, self._keys(user)[2:], (decision, " ".join(tried)))
 
     async def release(self, decision: str, user: str) -> None:
         """Count an admitted decision no more: it was cancelled."""
-        await _RELEASE.run(self.redis, self._keys(user)[:2], (decision,))
+        await _RELEASE.run(self.redis, self._keys(user), (decision,))
 
     async def forget(self, user: str) -> None:
         """Remove all that is kept of a user."""
@@ -163,12 +211,32 @@ class RedisGate:
             return Claim("done", _read_outcome(reply))
         return Claim("fresh" if reply == "fresh" else "interrupted")
 
-    def _arguments(self, ask: Ask) -> tuple[str | int, ...]:
-        return ask.decision, ask.at, ask.cap_sends, ask.window_ms, KEPT_MS, self.max_decisions
+    def _arguments(self, ask: Ask) -> tuple[str | int | bytes, ...]:
+        body = {
+            "id": ask.decision,
+            "at": ask.at,
+            "tags": f" {' '.join(ask.tags)} ",
+            "limits": [(limit.name, limit.tag, limit.but_not, limit.window_ms, limit.most) for limit in ask.limits],
+            "channels": [(way.channel, way.along, way.window_ms, way.most) for way in ask.ways],
+        }
+        return orjson.dumps(body), KEPT_MS, self.max_decisions, ask.longest_ms
 
     def _keys(self, user: str) -> tuple[str, str, str]:
         prefix = self.prefix
         return key(prefix, user, "sends"), key(prefix, user, "capped"), key(prefix, user, "deliveries")
+
+
+def tag_of(channel: str) -> str:
+    """Return the tag of pushes on a channel."""
+    return CHANNEL + channel
+
+
+def _admission(reply: str | bytes) -> Admission:
+    verdict, *rest = _text(reply).split("\n")
+    if not rest:
+        return Admission(verdict)
+    _, channels, fallbacks = rest
+    return Admission(verdict, tuple(channels.split()), tuple(fallbacks.split()))
 
 
 def _text(reply: str | bytes) -> str:

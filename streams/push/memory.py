@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from .gate import KEPT_MS, MAX_DECISIONS, Admission, Ask, Claim
+from .gate import CHANNEL, KEPT_MS, MAX_DECISIONS, Admission, Ask, Claim, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,38 +14,68 @@ if TYPE_CHECKING:
 
 
 class _Book:
-    """What is kept of one user: decisions by event time, and deliveries (None = under way) by channel."""
+    """What is kept of one user: decisions by event time, their records, deliveries (None = under way) by channel."""
 
-    __slots__ = ("capped", "deliveries", "finished", "forgotten", "max_decisions", "sends")
+    __slots__ = ("capped", "deliveries", "finished", "forgotten", "max_decisions", "records", "sends")
 
     def __init__(self, max_decisions: int) -> None:
         self.max_decisions = max_decisions
         self.sends: dict[str, int] = {}
         self.capped: dict[str, int] = {}
+        self.records: dict[str, tuple[Admission, tuple[str, ...]]] = {}
         self.deliveries: dict[tuple[str, str], Outcome | None] = {}
         self.finished: set[str] = set()
         self.forgotten: int | None = None
 
     def admit(self, ask: Ask) -> Admission:
-        known = self._known(ask.decision)
-        if known is not None:
-            return known
-        if self.forgotten is not None and ask.at - self.forgotten < ask.window_ms:
-            return "already_sent"
-        counted = sum(at > ask.at - ask.window_ms for at in self.sends.values())
-        verdict: Admission = "admitted" if counted < ask.cap_sends else "capped"
-        (self.sends if verdict == "admitted" else self.capped)[ask.decision] = ask.at
+        if ask.decision in self.finished:
+            return Admission("already_sent")
+        if ask.decision in self.records:
+            return self.records[ask.decision][0]
+        if self.forgotten is not None and ask.at - self.forgotten < ask.longest_ms:
+            return Admission("already_sent")
+        answer = self._answer(ask)
+        admitted = answer.verdict == "admitted"
+        ways = [way.channel for way in ask.ways if way.channel in answer.channels + answer.fallbacks]
+        self.records[ask.decision] = answer, ask.tags + tuple(map(tag_of, ways))
+        (self.sends if admitted else self.capped)[ask.decision] = ask.at
         newest = max([*self.sends.values(), *self.capped.values()])
         for decisions in (self.sends, self.capped):
-            self._drop_old(decisions, newest - KEPT_MS - ask.window_ms)
-        return verdict
+            self._drop_old(decisions, newest - KEPT_MS - ask.longest_ms)
+        return answer
 
-    def _known(self, decision: str) -> Admission | None:
-        if decision in self.finished:
-            return "already_sent"
+    def _answer(self, ask: Ask) -> Admission:
+        for limit in ask.limits:
+            if self._reached(ask.at, limit.tag, limit.window_ms, limit.most, limit.but_not):
+                return Admission(limit.name)
+        channels: list[str] = []
+        fallbacks: list[str] = []
+        disturbed = False
+        for way in ask.ways:
+            if way.window_ms and self._reached(ask.at, tag_of(way.channel), way.window_ms, way.most):
+                continue
+            (channels if way.along or not disturbed else fallbacks).append(way.channel)
+            disturbed = disturbed or not way.along
+        if ask.ways and not channels:
+            return Admission("channel_capped")
+        return Admission("admitted", tuple(channels), tuple(fallbacks))
+
+    def _reached(self, at: int, tag: str, window_ms: int, most: int, but_not: str = "") -> bool:
+        found = (self.records[ident][1] for ident, sent in self.sends.items() if sent > at - window_ms)
+        return sum(tag in tags and but_not not in tags for tags in found) >= most
+
+    def finish(self, decision: str, tried: Sequence[str]) -> None:
+        if self.deliveries or self.finished or self.records or self.forgotten is not None:
+            self.finished.add(decision)
+        if decision in self.records:
+            answer, tags = self.records[decision]
+            rest = tuple(tag for tag in tags if not tag.startswith(CHANNEL))
+            self.records[decision] = answer, rest + tuple(map(tag_of, tried))
+
+    def release(self, decision: str) -> None:
         if decision in self.sends:
-            return "admitted"
-        return "capped" if decision in self.capped else None
+            self.capped[decision] = self.sends.pop(decision)
+            self.records[decision] = Admission("capped"), ()
 
     def _drop_old(self, decisions: dict[str, int], before: int) -> None:
         beyond = sorted(decisions.values(), reverse=True)[self.max_decisions :]
@@ -56,6 +86,7 @@ class _Book:
         if gone:
             for decision in gone:
                 del decisions[decision]
+                self.records.pop(decision, None)
             self.deliveries = {pair: end for pair, end in self.deliveries.items() if pair[0] not in gone}
             self.finished -= gone
             self.forgotten = before if self.forgotten is None else max(before, self.forgotten)
@@ -96,17 +127,13 @@ class MemoryGate:
         deliveries[pair] = stands
         return stands
 
-    async def finish(self, decision: str, user: str) -> None:
-        """Mark a decision as delivered on all its channels."""
-        book = self._books[user]
-        if book.deliveries or book.finished or book.forgotten is not None:
-            book.finished.add(decision)
+    async def finish(self, decision: str, user: str, tried: Sequence[str]) -> None:
+        """Mark a decision as delivered; from now on it counts for the channels that were tried."""
+        self._books[user].finish(decision, tried)
 
     async def release(self, decision: str, user: str) -> None:
         """Count an admitted decision no more: it was cancelled."""
-        book = self._books[user]
-        if decision in book.sends:
-            book.capped[decision] = book.sends.pop(decision)
+        self._books[user].release(decision)
 
     async def forget(self, user: str) -> None:
         """Remove all that is kept of a user."""

@@ -6,27 +6,29 @@ What triggers a playbook, for whom and in which words is a matter of the setting
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
 from streams import template
 from streams.core.dimension import DIMENSIONS, VALUE
-from streams.wire.message import Cause
+from streams.wire.message import Cause, Grant, Text
 
 if TYPE_CHECKING:
-    from streams.settings import Playbook, Settings
-    from streams.wire.message import Envelope, Transition
+    from collections.abc import Callable
 
-Words = Callable[[str], Mapping[str, str]]
-"""What is known of a user, by name: values of dimensions, `attributes.NAME`, and the variables of templates."""
+    from streams.settings import Playbook, Settings
+    from streams.template import Known
+    from streams.wire.message import Envelope, Transition
 
 
 class Candidate(Struct, frozen=True):
-    """A push that a playbook proposes. `id` is the decision's, made from the transition's.
+    """A push that a playbook proposes. `id` is the decision's, made from what brought it and the playbook's step.
 
-    `at` is the transition's event time, int ms UTC; `cause` is what made it.
+    `at` is its event time and `since` when the user came to where the playbook found him, both int ms UTC; they differ
+    where it is a later step. `transition` is what brought him there, empty where it was the calendar; `cause` is what
+    made it. The rest is what he would get.
     """
 
     id: str
@@ -36,43 +38,77 @@ class Candidate(Struct, frozen=True):
     transition: str
     historic: bool
     cause: Cause = "event"
+    since: int = 0
+    step: int = 1
     title: str = ""
     body: str = ""
+    texts: dict[str, Text] = {}
+    link: str = ""
+    picture: str = ""
+    offer: Grant | None = None
+
+
+class Origin(NamedTuple):
+    """Where a candidate comes from: `key` makes its id unique among those of one playbook."""
+
+    key: str
+    user: str
+    at: int
+    since: int
+    transition: str = ""
+    historic: bool = False
+    cause: Cause = "event"
 
 
 class Triggers:
     """The playbooks that are enabled, and what triggers them."""
 
     def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.by_name = {name: playbook for name, playbook in settings.playbooks.items() if playbook.enabled}
-        types = "|".join(sorted({re.escape(playbook.on) for playbook in self.by_name.values()}))
+        self._by_trigger: dict[str, list[str]] = {}
+        for name, playbook in self.by_name.items():
+            self._by_trigger.setdefault(playbook.on, []).append(name)
+        types = "|".join(sorted(map(re.escape, self._by_trigger)))
         self._trigger = re.compile(f'"type":"awaken\\.(?:{types})"'.encode() if types else b"(?!)")
 
     def may_trigger(self, event: bytes) -> bool:
         """Say whether a transition's JSON can trigger a playbook: a look at its bytes, so that few need be read."""
         return self._trigger.search(event) is not None
 
-    def candidates(self, envelope: Envelope[Transition], words: Words) -> list[Candidate]:
+    def candidates(self, envelope: Envelope[Transition], words: Callable[[str], Known]) -> list[Candidate]:
         """Return a candidate for each playbook that the transition triggers for this user; usually there is none."""
         data = envelope.data
-        on = f"{data.dimension}.{data.to}"
-        triggered = [(name, playbook) for name, playbook in self.by_name.items() if playbook.on == on]
-        known = words(envelope.subject) if triggered else {}
-        return [
-            Candidate(
-                id=f"{name}:{envelope.id}",
-                user=envelope.subject,
-                at=data.at,
-                playbook=name,
-                transition=envelope.id,
-                historic=data.historic,
-                cause=data.cause,
-                title=template.render(playbook.title, known),
-                body=template.render(playbook.body, known),
-            )
-            for name, playbook in triggered
-            if holds(playbook, known)
-        ]
+        triggered = self._by_trigger.get(f"{data.dimension}.{data.to}")
+        if not triggered:
+            return []
+        known = words(envelope.subject)
+        origin = Origin(envelope.id, envelope.subject, data.at, data.at, envelope.id, data.historic, data.cause)
+        return [self.candidate(name, 1, origin, known) for name in triggered if holds(self.by_name[name], known)]
+
+    def candidate(self, name: str, step: int, origin: Origin, known: Known) -> Candidate:
+        """Return the candidate for a step of a playbook, in the words that are known of its user now."""
+        message = self.by_name[name].message(step)
+        ident = f"{name}:{origin.key}" if step == 1 else f"{name}/{step}:{origin.key}"
+        return Candidate(
+            id=ident,
+            user=origin.user,
+            at=origin.at,
+            playbook=name,
+            transition=origin.transition,
+            historic=origin.historic,
+            cause=origin.cause,
+            since=origin.since,
+            step=step,
+            title=template.render(message.title, known),
+            body=template.render(message.body, known),
+            texts={
+                channel: Text(template.render(text.title, known), template.render(text.body, known))
+                for channel, text in message.texts.items()
+            },
+            link=_tracked(template.render(message.link, known), ident),
+            picture=template.render(message.picture, known),
+        )
 
 
 def trigger_topics(settings: Settings) -> tuple[str, ...]:
@@ -84,7 +120,15 @@ def trigger_topics(settings: Settings) -> tuple[str, ...]:
     return tuple(getattr(settings.topics, field) for field in fields)
 
 
-def holds(playbook: Playbook, words: Mapping[str, str]) -> bool:
+def holds(playbook: Playbook, known: Known) -> bool:
     """Say whether all holds of a user that a playbook asks for."""
-    asked = {name: (said,) if isinstance(said, str) else said for name, said in playbook.when.items()}
-    return all(words.get(name) in said for name, said in asked.items())
+    return all(known.get(name) in ((said,) if isinstance(said, str) else said) for name, said in playbook.when.items())
+
+
+def _tracked(link: str, decision: str) -> str:
+    """Return a link that carries the decision's id as `awaken`, empty where there is none."""
+    if not link:
+        return ""
+    parts = urlsplit(link)
+    query = f"{parts.query}&" if parts.query else ""
+    return parts._replace(query=f"{query}awaken={quote(decision, safe=':/')}").geturl()

@@ -72,6 +72,7 @@ class Decision(Struct, frozen=True):
     decided: `title` and `body`, and in `texts` the channels that have words of their own. `step` counts a playbook's
     messages from 1; `kind` is what sort of message it is. `cost` is what its sending costs at most, in units of the
     currency, and `arm` the group to which its user belongs by chance: `treated`, or `holdout`, who gets nothing.
+    `since` is when he came to where the playbook found him.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Decision(Struct, frozen=True):
     fallbacks: tuple[str, ...] = ()
     cost: float = 0
     arm: Literal["treated", "holdout"] = "treated"
+    since: int = 0
 
 
 class Outcome(Struct, frozen=True):

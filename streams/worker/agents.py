@@ -1,14 +1,14 @@
 """The agents: three Faust agents, each of which takes chunks of its topics.
 
     fold     clicks, orders, profiles, push-feedback  →  transitions, changelog, dead-letters
-    decide   the transitions           →  push-decisions
-    deliver  push-decisions            →  inbox, webhook  →  push-outcomes; or held with the users until it is time
+    decide   the transitions           →  push-decisions, and playbooks' next steps, held with the users
+    deliver  push-decisions            →  channels  →  push-outcomes; or held with the users until it is time
 
 The topics all have the same number of partitions, so a user's events, transitions, decisions and profile meet in
 one worker. Each agent only hands records and positions to the partition's ledger, which commits them together: a
 decision is recorded once, with the offset of the transition that it answers. A delivery reaches out of Kafka, where
 no transaction does: it goes by the recorded decision, and the gate remembers which were begun and which are done. A
-push that is held is let go (`release`) in the transaction that writes its outcome.
+push that is held is let go (`release`) in the transaction that writes its outcome, a next step in its decision's.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from redis.exceptions import RedisError
 
 from streams import metrics
 from streams.push import policy
-from streams.push.decider import Decider
+from streams.push.decider import Decider, following
 from streams.push.deliverer import Deliverer
 from streams.push.trigger import trigger_topics
 from streams.wire.message import Decision, Outcome, encode, read_decision, read_transition
 from streams.worker.app import Awaken
 from streams.worker.chunk import Chunk
 from streams.worker.partition import RETRY_SECONDS, Partition
-from streams.worker.standing import standing, words
+from streams.worker.standing import Users
 
 LOOK_SECONDS = 0.1
 GIVE_UP_SECONDS = 2.0
 RELEASE_SECONDS = 0.2
+STEPS_AT_ONCE = 500
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -97,19 +98,31 @@ async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
     may_trigger = decider.triggers.may_trigger
     triggers = [read_transition(r.value) for r in chunk.records if r.value and may_trigger(r.value)]
     transitions = [t for t in triggers if partition.knows(t.subject, t.data.seq)]
-    now = partition.wall_now() if partition.settings.clock == "wall" else None
-    asked = partial(standing, partition), partial(words, partition)
-    decide = partial(decider.decide, transitions, partition.profile, now, *asked)
+    decide = partial(decider.decide, transitions, Users(partition), _present(partition))
     decisions = await _patiently(partition, decide)
     if decisions is None:
         return
-    source = f"awaken/{partition.settings.group}"
-    rows = [(d.user.encode(), encode(d, source)) for d in decisions]
-    if rows:
-        partition.ledger.record(partition.settings.topics.push_decisions, rows)
+    _decided(partition, decisions)
     partition.ledger.position(chunk.topic, chunk.next_offset)
+
+
+def _present(partition: Partition) -> int | None:
+    """Return the time at which is decided, int ms UTC; None where time is the events' own."""
+    return partition.wall_now() if partition.settings.clock == "wall" else None
+
+
+def _decided(partition: Partition, decisions: Sequence[Decision]) -> None:
+    """Hand decisions to the ledger, count them, and hold the steps that follow."""
+    settings = partition.settings
+    source = f"awaken/{settings.group}"
+    rows = [(decision.user.encode(), encode(decision, source)) for decision in decisions]
+    if rows:
+        partition.ledger.record(settings.topics.push_decisions, rows)
     for decision in decisions:
         metrics.DECISIONS.labels(decision.playbook, decision.reason).inc()
+        step = following(decision, settings)
+        if step is not None:
+            partition.shard.steps.add(step)
 
 
 async def _deliver(partition: Partition, chunk: Chunk, deliverer: Deliverer) -> None:
@@ -134,24 +147,42 @@ async def _deliver(partition: Partition, chunk: Chunk, deliverer: Deliverer) -> 
     partition.ledger.position(chunk.topic, chunk.next_offset)
 
 
-async def release(partition: Partition, deliverer: Deliverer) -> None:
-    """Let pushes that were held go out when their time has come, for as long as the partition is held.
+async def release(partition: Partition, decider: Decider, deliverer: Deliverer) -> None:
+    """Let go what was held when its time has come, for as long as the partition is held.
 
-    Their time has come when all that happened before it is folded: on a backlog their users may be back already.
+    Its time has come when all that happened before it is folded: on a backlog its users may be back already.
     """
-    hold, most = partition.shard.hold, partition.settings.push.deliveries_at_once
     while not partition.closing:
-        metrics.HELD.labels(str(partition.number)).set(len(hold))
-        due = hold.due(partition.known_until(), most)
-        if not due:
+        metrics.HELD.labels(str(partition.number)).set(len(partition.shard.hold))
+        if not await _release_pushes(partition, deliverer) and not await _release_steps(partition, decider):
             await asyncio.sleep(RELEASE_SECONDS)
-            continue
-        outcomes = await _patiently(partition, partial(_deliver_all, partition, due, deliverer))
-        if outcomes is None:
-            return
-        _record(partition, outcomes)
-        for decision in due:
-            hold.remove(decision.id)
+
+
+async def _release_pushes(partition: Partition, deliverer: Deliverer) -> bool:
+    """Deliver pushes whose time has come; say whether there were any."""
+    hold, most = partition.shard.hold, partition.settings.push.deliveries_at_once
+    due = hold.due(partition.known_until(), most)
+    outcomes = await _patiently(partition, partial(_deliver_all, partition, due, deliverer)) if due else None
+    if outcomes is None:
+        return False
+    _record(partition, outcomes)
+    for decision in due:
+        hold.remove(decision.id)
+    return True
+
+
+async def _release_steps(partition: Partition, decider: Decider) -> bool:
+    """Decide about playbooks' next steps whose time has come; say whether there were any."""
+    steps = partition.shard.steps
+    due = steps.due(partition.known_until(), STEPS_AT_ONCE)
+    decide = partial(decider.decide_steps, due, Users(partition), _present(partition))
+    decisions = await _patiently(partition, decide) if due else None
+    if decisions is None:
+        return False
+    for step in due:
+        steps.remove(step.id)
+    _decided(partition, decisions)
+    return True
 
 
 def _record(partition: Partition, outcomes: Sequence[Outcome]) -> None:
@@ -166,10 +197,10 @@ def _record(partition: Partition, outcomes: Sequence[Outcome]) -> None:
 async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deliverer: Deliverer) -> list[Outcome]:
     """Deliver decisions side by side, each as its user stands and can be reached by now."""
     now, push, live = partition.wall_now(), partition.settings.push, partition.settings.clock == "wall"
-    sends = []
+    users, sends = Users(partition), []
     for decision in decisions:
         contacts = policy.addresses(partition.profile(decision.user), push)
-        stop = policy.stop(decision, standing(partition, decision), push, now if live else decision.at)
+        stop = policy.stop(decision, users.standing(decision), push, now if live else decision.at)
         sends.append(deliverer.deliver(decision, contacts, now, stop))
     return [outcome for outcomes in await asyncio.gather(*sends) for outcome in outcomes]
 

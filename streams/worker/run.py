@@ -40,10 +40,10 @@ def build(settings: Settings) -> Awaken:
     redis = connect(settings)
     gate = RedisGate.open(settings, redis)
     channels = open_channels(settings, redis)
-    deliverer = Deliverer(settings, gate, channels)
-    add_agents(app, Decider(settings, gate), deliverer)
+    decider, deliverer = Decider(settings, gate), Deliverer(settings, gate, channels)
+    add_agents(app, decider, deliverer)
     if settings.push.channels:  # else Redis need not be there
-        app.release = partial(release, deliverer=deliverer)
+        app.release = partial(release, decider=decider, deliverer=deliverer)
         app.forget = partial(_forget, (gate.forget, Inbox.open(settings, redis).forget))
     add_pages(app)
     pages.add(app)

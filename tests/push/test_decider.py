@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from streams.push.decider import Decider
+from streams.push.decider import Decider, following
 from streams.push.memory import MemoryGate
 from streams.push.policy import Standing
-from streams.settings import DAY, Push, Settings
+from streams.settings import DAY, Playbook, Push, Settings, Step
 from streams.wire.event import Profile
 from streams.wire.message import Envelope, Transition
 
@@ -33,14 +33,26 @@ def dormant(user, at=AT, *, historic=False, to="dormant", seq=1):
     return Envelope(f"{user}:{at}", "awaken", f"awaken.activity.{to}", user, "", data)
 
 
-def known(user):
-    if user.startswith("stranger"):
-        return None
-    return Profile(user, AT, contacts={"inbox": user}, consent={"inbox": True})
+class Town:
+    """Users of whom all can be reached in their inbox but strangers; `away` are those who have left since."""
+
+    def __init__(self, *away):
+        self.away = away
+
+    def profile(self, user):
+        if user.startswith("stranger"):
+            return None
+        return Profile(user, AT, contacts={"inbox": user}, consent={"inbox": True})
+
+    def standing(self, candidate):
+        return Standing(there=candidate.user not in self.away)
+
+    def words(self, user):  # noqa: ARG002
+        return {"interest": "shoes"}
 
 
-def decide(decider, transitions, now=None):
-    return asyncio.run(decider.decide(transitions, known, now))
+def decide(decider, transitions, now=None, town=Town()):  # noqa: B008
+    return asyncio.run(decider.decide(transitions, town, now))
 
 
 def reasons(decisions):
@@ -109,7 +121,7 @@ def test_what_was_delivered_is_not_sent_again():
     gate = MemoryGate()
     (decision,) = decide(Decider(Settings(), gate), [dormant("a")])
     asyncio.run(gate.claim(decision.id, "a", "inbox"))
-    asyncio.run(gate.finish(decision.id, "a"))
+    asyncio.run(gate.finish(decision.id, "a", ["inbox"]))
     (again,) = decide(Decider(Settings(), gate), [dormant("a")])
     assert (again.id, again.action, again.reason) == (decision.id, "suppress", "already_sent")
 
@@ -133,14 +145,12 @@ def test_a_gate_out_of_reach_decides_nothing():
         decide(Decider(Settings(), Gone()), [dormant("stranger"), dormant("a")])
 
 
-def away(candidate):
-    return Standing(there=candidate.user != "u1")
-
-
 def test_who_left_since_is_not_pushed_for_and_the_gate_is_not_asked():
     gate = Asked()
-    decisions = asyncio.run(Decider(Settings(), gate).decide([dormant("u1")], known, standing=away))
-    assert (reasons(decisions), gate.batches) == (["no_longer"], [])
+    assert (reasons(decide(Decider(Settings(), gate), [dormant("u1")], town=Town("u1"))), gate.batches) == (
+        ["no_longer"],
+        [],
+    )
 
 
 def test_he_is_pushed_now_and_not_when_it_happened():
@@ -150,3 +160,65 @@ def test_he_is_pushed_now_and_not_when_it_happened():
     [live] = decide(decider, [dormant("a")], now=AT + 10 * HOUR)
     assert (played.action, played.until) == ("hold", AT - AT % DAY + 32 * HOUR)
     assert live.action == "send"
+
+
+LADDER = Playbook(
+    steps=(Step(3, "More {interest|of it}", "…"), Step(7, "For you", "…", kind="offer")), again_days=0, exclusive="back"
+)
+
+
+def test_of_two_at_once_the_more_important_has_the_place_under_the_cap():
+    playbooks = {"a": Playbook(priority=10), "b": Playbook(priority=90)}
+    decider = Decider(Settings(playbooks=playbooks, push=Push(cap_sends=1)), MemoryGate())
+    decisions = decide(decider, [dormant("u1")])
+    assert [(d.playbook, d.reason) for d in decisions] == [("a", "capped"), ("b", "sent")]
+
+
+def test_who_got_a_message_gets_the_next_when_its_days_have_passed():
+    settings = Settings(playbooks={"ladder": LADDER})
+    decider, steps = Decider(settings, MemoryGate()), []
+    [decision] = decide(decider, [dormant("u1")])
+    while decision is not None:
+        step = following(decision, settings)
+        if step is None:
+            break
+        steps.append((step.id, (step.until - AT) / DAY))
+        [decision] = asyncio.run(decider.decide_steps([step], Town()))
+        assert (decision.id, decision.at, decision.since, decision.reason) == (step.id, step.until, AT, "sent")
+    assert steps == [(f"ladder/2:u1:{AT}", 3), (f"ladder/3:u1:{AT}", 7)]
+    assert (decision.kind, decision.step) == ("offer", 3)
+
+
+def test_who_came_back_gets_no_next_message():
+    settings = Settings(playbooks={"ladder": LADDER})
+    decider = Decider(settings, MemoryGate())
+    [decision] = decide(decider, [dormant("u1")])
+    [later] = asyncio.run(decider.decide_steps([following(decision, settings)], Town("u1")))
+    assert (later.reason, following(later, settings)) == ("no_longer", None)
+
+
+def test_who_is_withheld_from_goes_through_the_same_steps_as_if_he_were_not():
+    settings = Settings(playbooks={"ladder": LADDER}, push=Push(holdout=1.0))
+    [decision] = decide(Decider(settings, MemoryGate()), [dormant("u1")])
+    assert decision.reason == "holdout"
+    assert following(decision, settings).step == 2
+
+
+def test_a_step_that_its_playbook_no_longer_has_is_none():
+    settings = Settings(playbooks={"ladder": LADDER})
+    [decision] = decide(Decider(settings, MemoryGate()), [dormant("u1")])
+    step = following(decision, settings)
+    for playbooks in ({}, {"ladder": Playbook()}, {"ladder": Playbook(enabled=False, steps=LADDER.steps)}):
+        changed = Decider(Settings(playbooks=playbooks), MemoryGate())
+        assert asyncio.run(changed.decide_steps([step], Town())) == []
+    assert following(decision, Settings(playbooks={})) is None
+
+
+def test_who_is_in_one_playbook_of_a_group_gets_nothing_of_another():
+    playbooks = {"ladder": LADDER, "other": Playbook(on="activity.churned", exclusive="back")}
+    decider = Decider(Settings(playbooks=playbooks), MemoryGate())
+    assert reasons(decide(decider, [dormant("u1"), dormant("u1", AT + 13 * DAY, to="churned")])) == [
+        "sent",
+        "exclusive",
+    ]
+    assert reasons(decide(decider, [dormant("u1", AT + 14 * DAY, to="churned")])) == ["sent"]

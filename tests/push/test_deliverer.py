@@ -22,10 +22,10 @@ from streams.channels.inbox import Inbox
 from streams.channels.webhook import Webhook
 from streams.push.connection import connect
 from streams.push.deliverer import INTERRUPTED, Deliverer, close_channels, open_channels
-from streams.push.gate import Ask, RedisGate
+from streams.push.gate import Admission, Ask, Limit, RedisGate
 from streams.push.memory import MemoryGate
 from streams.settings import Push, Settings
-from streams.wire.message import Decision, Outcome
+from streams.wire.message import Decision, Outcome, Text
 
 AT = 1_700_000_000_000
 NOW = AT + 1000
@@ -319,7 +319,7 @@ import asyncio, sys
 import msgspec
 from streams.push.connection import connect
 from streams.push.deliverer import Deliverer, open_channels
-from streams.push.gate import Ask, RedisGate
+from streams.push.gate import Admission, Ask, Limit, RedisGate
 from streams.settings import Settings
 from streams.wire.message import Decision
 
@@ -391,12 +391,12 @@ def test_a_process_killed_in_mid_delivery_is_made_good_by_the_next(url):
 
 def test_what_has_not_gone_out_to_one_who_is_back_is_cancelled_and_counts_no_more():
     gate, post = MemoryGate(), Post()
-    ask = Ask(DECISION.id, "u1", AT, 1, 7 * 86_400_000)
-    assert asyncio.run(gate.admit([ask])) == ["admitted"]
+    ask = Ask(DECISION.id, "u1", AT, (Limit("capped", "*", 7 * 86_400_000, 1),))
+    assert asyncio.run(gate.admit([ask])) == [Admission("admitted")]
     [ended] = asyncio.run(deliverer(gate, post).deliver(DECISION, CONTACTS, NOW, "why"))
     assert (ended.outcome, ended.attempts, ended.detail, post.sent) == ("cancelled", 0, "why", [])
-    assert asyncio.run(gate.admit([replace(ask, decision="another")])) == ["admitted"]
-    assert asyncio.run(gate.admit([ask])) == ["capped"]
+    assert asyncio.run(gate.admit([replace(ask, decision="another")])) == [Admission("admitted")]
+    assert asyncio.run(gate.admit([ask])) == [Admission("capped")]
 
 
 def test_what_had_gone_out_before_he_came_back_is_told_as_it_was():
@@ -408,3 +408,47 @@ def test_what_had_gone_out_before_he_came_back_is_told_as_it_was():
     assert [ended[0]] == delivered
     assert (ended[1].outcome, ended[1].detail) == ("uncertain", INTERRUPTED + "why")
     assert pigeon.sent == []
+
+
+BROKEN = Receipt("failed", 4, "503")
+WITH_FALLBACKS = replace(DECISION, channels=("inbox", "mail"), fallbacks=("post", "pigeon"))
+ALL = dict.fromkeys(("inbox", "mail", "post", "pigeon"), "a")
+
+
+def words(outcomes):
+    return [(one.channel, one.outcome) for one in outcomes]
+
+
+def test_where_a_channel_fails_the_fallbacks_are_tried_until_one_does_not():
+    posts = [Post("inbox"), Post("mail", answer=BROKEN), Post("post", answer=BROKEN), Post("pigeon")]
+    gate = MemoryGate()
+    expected = [("inbox", "delivered"), ("mail", "failed"), ("post", "failed"), ("pigeon", "delivered")]
+    assert words(deliver(gate, *posts, decision=WITH_FALLBACKS, contacts=ALL)) == expected
+    assert words(deliver(gate, *posts, decision=WITH_FALLBACKS, contacts=ALL)) == expected
+    assert [len(post.sent) for post in posts] == [1, 1, 1, 1]
+
+
+def test_where_none_fails_no_fallback_is_tried():
+    posts = [Post("inbox", answer=BROKEN), Post("mail"), Post("post")]
+    outcomes = deliver(MemoryGate(), *posts, decision=WITH_FALLBACKS, contacts=ALL)
+    assert words(outcomes) == [("inbox", "failed"), ("mail", "delivered")]
+
+
+def test_what_may_have_arrived_is_not_sent_on_another_channel_as_well():
+    gate = MemoryGate()
+    asyncio.run(gate.claim(DECISION.id, "u1", "mail"))
+    posts = [Post("inbox"), Post("mail", idempotent=False), Post("post")]
+    outcomes = deliver(gate, *posts, decision=WITH_FALLBACKS, contacts=ALL)
+    assert words(outcomes) == [("inbox", "delivered"), ("mail", "uncertain")]
+
+
+def test_a_channel_has_words_of_its_own_where_the_playbook_gave_it_some():
+    posts = [Post("post"), Post("pigeon")]
+    said = replace(
+        DECISION, channels=("post", "pigeon"), title="Hello", body="Come back", texts={"pigeon": Text(body="Coo")},
+        link="https://shop.example/", picture="https://shop.example/a.png", kind="offer",
+    )  # fmt: skip
+    deliver(MemoryGate(), *posts, decision=said, contacts=ALL)
+    [(plain, _)], [(short, _)] = posts[0].sent, posts[1].sent
+    assert (plain.title, plain.body, short.title, short.body) == ("Hello", "Come back", "Hello", "Coo")
+    assert (plain.link, plain.picture, plain.kind) == (said.link, said.picture, "offer")

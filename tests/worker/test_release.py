@@ -1,7 +1,6 @@
 """Pushes that a partition holds: let go when their time has come, to those who are still away."""
 
 import asyncio
-from functools import partial
 
 import msgspec
 import pytest
@@ -12,7 +11,7 @@ from streams.push.memory import MemoryGate
 from streams.settings import DAY
 from streams.wire.message import encode, read_outcome, read_transition
 from streams.worker import agents
-from streams.worker.standing import standing, words
+from streams.worker.standing import Users
 from tests.push.test_deliverer import Post
 from tests.worker.test_partition import T0, chunk, partition
 
@@ -37,8 +36,8 @@ class Night:
         self.tell("clicks", {"user": "u1", "at": T0 + HOUR, "kind": "view"})
         self.reach(self.now)
         [dormant] = [read_transition(v) for t, _, v in held.ledger.waiting if b"dormant" in v]
-        decide = Decider(held.settings, MemoryGate()).decide([dormant], held.profile, self.now, partial(standing, held))
-        [decision] = asyncio.run(decide)
+        self.decider = Decider(held.settings, MemoryGate())
+        [decision] = asyncio.run(self.decider.decide([dormant], Users(held), self.now))
         assert (decision.action, decision.until) == ("hold", MORNING)
         self.tell("push-decisions", encode(decision, "awaken"))
 
@@ -62,7 +61,7 @@ class Night:
         before = len(self.held.ledger.waiting)
 
         async def run():
-            releasing = asyncio.create_task(agents.release(self.held, self.deliverer))
+            releasing = asyncio.create_task(agents.release(self.held, self.decider, self.deliverer))
             while self.held.shard.hold.due(self.held.known_until(), 1):  # noqa: ASYNC110 (nobody would set an event)
                 await asyncio.sleep(0)
             self.held.closing = True
@@ -146,14 +145,15 @@ def test_a_message_may_speak_of_what_he_likes_and_of_what_his_profile_says(night
         "profiles", PROFILE | {"at": DORMANT + HOUR, "attributes": {"region": "Beijing", "age": 30, "city": None}}
     )
     night.reach(DORMANT + HOUR)
-    known = words(night.held, "u1")
-    due = {
+    known = Users(night.held).words("u1")
+    said = {
         "activity": "returning",
         "attributes.region": "Beijing",
         "attributes.age": "30",
+        "attributes.city": None,
         "interest": "",
         "points": "",
     }
-    assert known | due == known
-    assert "attributes.city" not in known
-    assert words(night.held, "nobody") == {}
+    assert {name: known.get(name) for name in said} == said
+    nobody = Users(night.held).words("nobody")
+    assert [nobody.get(name) for name in said] == [None] * len(said)
