@@ -396,7 +396,7 @@ def test_what_has_not_gone_out_to_one_who_is_back_is_cancelled_and_counts_no_mor
     [ended] = asyncio.run(deliverer(gate, post).deliver(DECISION, CONTACTS, NOW, "why"))
     assert (ended.outcome, ended.attempts, ended.detail, post.sent) == ("cancelled", 0, "why", [])
     assert asyncio.run(gate.admit([replace(ask, decision="another")])) == [Admission("admitted")]
-    assert asyncio.run(gate.admit([ask])) == [Admission("capped")]
+    assert asyncio.run(gate.admit([ask])) == [Admission("already_sent")]
 
 
 def test_what_had_gone_out_before_he_came_back_is_told_as_it_was():

@@ -1,0 +1,164 @@
+"""Plays a story of pushes: the worker's own partition and agents, with a gate in memory and a clock that is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from datetime import UTC, datetime
+
+import msgspec
+
+from streams.channels import Receipt
+from streams.core.row import CLICKS, FEEDBACK, ORDERS, PROFILES
+from streams.push.decider import Decider
+from streams.push.deliverer import Deliverer
+from streams.push.memory import MemoryGate
+from streams.settings import judged
+from streams.shard import Shard
+from streams.wire.message import read_decision, read_outcome
+from streams.worker import agents
+from streams.worker.partition import Partition, rules_of
+from tests.stories.script import Player, Story, instant, merge
+from tests.worker.test_partition import Ledger, Reader, chunk
+
+MINUTE = 60_000
+PLAIN = {"lateness_seconds": 0, "partitioner": "any", "push": {"spread_minutes": 0}}
+
+
+class PushStory(Story):
+    """A story whose expectations are decisions and deliveries, as `told` writes them.
+
+    `only` names the playbooks that are there; `broken` the channels that fail.
+    """
+
+    def __init__(self, text):
+        self.only, self.broken, self.told = [], [], []
+        super().__init__(text)
+
+    def read_told(self, line, words):
+        match words[0]:
+            case "only:":
+                self.only = words[1:]
+            case "broken:":
+                self.broken = words[1:]
+            case _:
+                super().read_told(line, words)
+
+    def read_expected(self, line, words):  # noqa: ARG002
+        self.told.append(" ".join(words))
+
+
+class PushPlayer:
+    """Plays it; `told` is what was decided and delivered, a line each."""
+
+    def __init__(self, story):
+        self.story, self.told, self.now = story, [], 0
+        self.settings = settings = self._settings()
+        self.partition = Partition(
+            3, settings, Shard(rules_of(settings)), Ledger(), Reader(), now=lambda: self.now
+        )
+        gate = MemoryGate()
+        self.decider = Decider(settings, gate)
+        posts = {name: Post(name, broken=name in story.broken) for name in settings.push.channels}
+        self.deliverer = Deliverer(settings, gate, posts)
+        self.offsets = defaultdict(int)
+        self.player = Player(Story(""))  # it says what an event's fields are
+        self.topics = dict(zip((CLICKS, ORDERS, PROFILES, FEEDBACK), self.partition.topics, strict=True))
+
+    def _settings(self):
+        document = merge(msgspec.json.decode(msgspec.json.encode(PLAIN)), self.story.settings)
+        found = judged(document, "story")
+        playbooks = {
+            name: msgspec.structs.replace(playbook, enabled=name in self.story.only)
+            for name, playbook in found.playbooks.items()
+        }
+        assert set(self.story.only) <= set(playbooks), "a story's playbooks must be there"
+        return msgspec.structs.replace(found, playbooks=playbooks)
+
+    def play(self):
+        for what, *rest in self.story.steps:
+            getattr(self, what)(*rest)
+        return self
+
+    def until(self, at):
+        """Let time pass, with a stop wherever something is due."""
+        while (due := self._next_due()) < at:
+            self._stop(due)
+        self._stop(at)
+
+    def event(self, at, user, did):
+        """Let time come to an event, and hand it in; one that lies behind is late."""
+        if at > self.now:
+            self.until(at)
+        source, value = self.player.said(at, user, did)
+        topic = self.topics[source]
+        self.partition.receive(chunk(topic, (user, {"user": user, "at": at} | value), first=self.offsets[topic]))
+        self.offsets[topic] += 1
+        self._stop(max(self.now, at))
+
+    def _next_due(self):
+        shard = self.partition.shard
+        deadlines = shard.due[: len(shard.index)]
+        waiting = [w.until for hold in (shard.hold, shard.steps) for w in hold if w.until > self.now]
+        return min([*waiting, int(deadlines.min(initial=1 << 62)) + 1])
+
+    def _stop(self, at):
+        """Let it be `at`: fold, decide, deliver and release until nothing more comes of it."""
+        self.now = max(at, self.now)
+        self.partition._reader.ends = dict.fromkeys(self.partition.topics, self.now)
+        self.partition.pump()
+        while self._work():
+            pass
+
+    def _work(self):
+        ledger = self.partition.ledger
+        records, ledger.waiting = ledger.waiting, []
+        decisions = self.settings.topics.push_decisions
+        for topic, key, value, *_ in records:
+            one = chunk(topic, (key.decode(), value))
+            if topic == decisions:
+                self._decided(read_decision(value).data)
+                asyncio.run(agents._deliver(self.partition, one, self.deliverer))
+            elif topic == self.settings.topics.push_outcomes:
+                self._delivered(read_outcome(value).data)
+            else:
+                asyncio.run(agents._decide(self.partition, one, self.decider))
+        released = asyncio.run(self._release())
+        return bool(records or released)
+
+    async def _release(self):
+        pushes = await agents._release_pushes(self.partition, self.deliverer)
+        return await agents._release_steps(self.partition, self.decider) or pushes
+
+    def _decided(self, decision):
+        name = f"{decision.playbook}/{decision.step}" if decision.step > 1 else decision.playbook
+        more = f" until {moment(decision.until)}" if decision.until else ""
+        more += f" {','.join(decision.channels)}" if decision.action == "send" else ""
+        more += f" then {','.join(decision.fallbacks)}" if decision.action == "send" and decision.fallbacks else ""
+        self.told.append(f"{moment(self.now)} {decision.user} {name} {decision.reason}{more}")
+
+    def _delivered(self, outcome):
+        name = outcome.decision.partition(":")[0]
+        self.told.append(f"{moment(self.now)} {outcome.user} {name} {outcome.outcome} {outcome.channel}")
+
+
+class Post:
+    """A channel that takes everything, or nothing."""
+
+    idempotent = True
+
+    def __init__(self, name, *, broken):
+        self.name, self.broken = name, broken
+
+    async def send(self, message, address):  # noqa: ARG002
+        return Receipt("failed", 1, "broken") if self.broken else Receipt("delivered", 1)
+
+    async def close(self):
+        pass
+
+
+def moment(at):
+    return datetime.fromtimestamp(at // MINUTE * 60, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+__all__ = ["PushPlayer", "PushStory", "instant"]
