@@ -238,11 +238,6 @@ class Shard:
         number = self.index.find(key)
         return 0 if number is None else int(self.rows["seq"][number])
 
-    def value(self, key: bytes, dimension: str) -> str:
-        """Return a user's value of a dimension, "none" where there is none."""
-        number = self.number(key)
-        return "none" if number is None else self.value_of(self.rows[number], dimension)
-
     def value_of(self, row: np.void, dimension: str) -> str:
         """Return a row's value of a dimension, "none" where there is none."""
         if dimension not in self.book.dimensions:
@@ -251,15 +246,14 @@ class Shard:
         value: str = self.book.values[place][row["values"][place]]
         return value
 
-    def has_since(self, key: bytes, dimension: str, value: str, at: int) -> bool:
-        """Say whether a user still has the value that he came to at `at` (int ms UTC).
+    def holds_since(self, row: np.void, dimension: str, value: str, at: int) -> bool:
+        """Say whether a row still has the value to which it came at `at` (int ms UTC).
 
-        Of the activity class that is exact; of the others he may have come to it once more on the same day.
+        Of the activity class that is exact; of the others it may have come to it once more on the same day.
         """
-        number = self.number(key)
-        if number is None or self.value(key, dimension) != value:
+        if self.value_of(row, dimension) != value:
             return False
-        place, row = self.book.dimensions.index(dimension), self.rows[number]
+        place = self.book.dimensions.index(dimension)
         return bool(row["since"] == at if place == ACTIVITY else row["since_day"][place] == at // DAY)
 
     def number(self, key: bytes) -> int | None:

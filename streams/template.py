@@ -50,4 +50,4 @@ def render(text: str, words: Known) -> str:
             return found.group()[0]
         return words.get(found.group(1)) or (found.group(2) or "|")[1:]
 
-    return VARIABLE.sub(fill, text)
+    return VARIABLE.sub(fill, text) if "{" in text or "}" in text else text

@@ -8,6 +8,7 @@ from streams.hold import NextStep
 from streams.settings import DAY
 
 from .policy import Case, Hearing, Standing
+from .terms import Terms
 from .trigger import Origin, Triggers
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ class Decider:
     """
 
     def __init__(self, settings: Settings, gate: Gate) -> None:
-        self.settings = settings
         self.gate = gate
+        self.terms = Terms(settings)
         self.triggers = Triggers(settings)
         self._historic_ms = round(settings.historic_hours * HOUR)
 
@@ -82,7 +83,7 @@ class Decider:
         """
         oldest = 0 if now is None else now - self._historic_ms
         hearings = [
-            Hearing(Case(c, users.profile(c.user), self.settings, now or c.at, oldest, users.standing(c)))
+            Hearing(Case(c, users.profile(c.user), self.terms, now or c.at, oldest, users.standing(c)))
             for c in {c.id: c for c in candidates}.values()
         ]
         waiting = _heard(hearings)
@@ -96,16 +97,16 @@ class Decider:
         match needs:
             case "gate":
                 # Of two at the same time the more important one is asked first, and has the place under a cap.
-                ordered = sorted(hearings, key=lambda h: (h.case.candidate.at, -h.case.playbook.priority))
+                ordered = sorted(hearings, key=lambda h: (h.case.candidate.at, -h.playbook.priority))
                 answers = await self.gate.admit([hearing.ask() for hearing in ordered])
                 for hearing, answer in zip(ordered, answers, strict=True):
-                    hearing.admission = answer
+                    hearing.gate = answer
             case "purse":
                 for hearing in hearings:
-                    hearing.refused = ""
+                    hearing.purse = ""
             case "breaker":
                 for hearing in hearings:
-                    hearing.allowed = True
+                    hearing.breaker = True
 
 
 def following(decision: Decision, settings: Settings) -> NextStep | None:

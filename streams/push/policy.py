@@ -12,22 +12,23 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from streams.wire.event import Profile, allowed
 from streams.wire.message import Decision, Verdict, instant
 
-from .gate import EVERY, Admission, Ask, Limit, Way
-from .quiet import clock_time, quiet_until, zone_of
+from .gate import EVERY, Admission, Ask, Limit
+from .quiet import quiet_until, zone_of
 from .rhythm import best_hour, next_window
+from .terms import USAGE_WINDOW_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
-    from streams.settings import Playbook, Push, Settings, Step
+    from streams.settings import Playbook, Push, Step
 
+    from .terms import Terms
     from .trigger import Candidate
 
 Reason = Literal[
@@ -37,7 +38,7 @@ Reason = Literal[
 ]  # fmt: skip
 Action = Literal["send", "hold", "suppress"]
 Needs = Literal["gate", "purse", "breaker"]
-HOUR, MINUTE, DAY = 3_600_000, 60_000, 86_400_000
+HOUR, MINUTE = 3_600_000, 60_000
 NO_LONGER = "he is back, or was never away"
 UNAPPROVED = "the breaker stopped it, and nobody approved it in time"
 GONE = ("dormant", "churned")
@@ -71,25 +72,10 @@ class Case(Struct, frozen=True):
 
     candidate: Candidate
     profile: Profile | None
-    settings: Settings
+    terms: Terms
     now: int
     oldest: int = 0
     standing: Standing = Standing()
-
-    @property
-    def push(self) -> Push:
-        """What holds for every push."""
-        return self.settings.push
-
-    @property
-    def playbook(self) -> Playbook:
-        """The candidate's playbook."""
-        return self.settings.playbooks[self.candidate.playbook]
-
-    @property
-    def message(self) -> Playbook | Step:
-        """The step of it."""
-        return self.playbook.message(self.candidate.step)
 
 
 class Rule(Struct, frozen=True):
@@ -105,29 +91,37 @@ class Hearing:
     """A case on its way through the chain.
 
     Attributes:
-        case: what is heard.
+        case: what is heard, of which `push`, `playbook` and `message` (the playbook's step) are shorthands.
         reachable: the channels on which he can be reached, in order of preference.
-        admission: the gate's answer, None until it is asked.
-        refused: which account of the purse has no room, empty where all have; None until it is asked.
-        allowed: whether the breaker lets it go, None until it is asked.
+        gate: the gate's answer; None until it is asked.
+        purse: which account of the purse has no room, empty where all have; None until it is asked.
+        breaker: whether the breaker lets it go; None until it is asked.
+        decision: what came of it; None until the end.
     """
+
+    __slots__ = ("breaker", "case", "decision", "gate", "message", "playbook", "purse", "push", "reachable", "trace")
 
     def __init__(self, case: Case) -> None:
         self.case = case
+        self.push: Push = case.terms.push
+        self.playbook: Playbook = case.terms.settings.playbooks[case.candidate.playbook]
+        self.message: Playbook | Step = self.playbook.message(case.candidate.step)
         self.reachable: tuple[str, ...] = ()
-        self.admission: Admission | None = None
-        self.refused: str | None = None
-        self.allowed: bool | None = None
+        self.gate: Admission | None = None
+        self.purse: str | None = None
+        self.breaker: bool | None = None
         self.decision: Decision | None = None
-        self._trace: list[Verdict] = []
+        self.trace: list[Verdict] = []
 
     def go(self) -> Needs | None:
         """Go on through the chain; return whose answer is needed next, None once there is a decision."""
-        for rule in CHAIN[len(self._trace) :]:
-            if rule.needs is not None and not self._answered(rule.needs):
+        trace = self.trace
+        while len(trace) < len(CHAIN):
+            rule = CHAIN[len(trace)]
+            if rule.needs is not None and getattr(self, rule.needs) is None:
                 return rule.needs
             passed, detail = rule.test(self)
-            self._trace.append(Verdict(rule.name, passed, detail))
+            trace.append(Verdict(rule.name, passed, detail) if detail or not passed else PASSED[rule.name])
             if not passed:
                 self.decision = self._decided("suppress", rule.reason)
                 return None
@@ -136,43 +130,46 @@ class Hearing:
 
     def ask(self) -> Ask:
         """Return what the gate is asked."""
-        return Ask(
-            self.case.candidate.id, self.case.candidate.user, self.case.candidate.at,
-            limits(self.case), tags(self.case), ways(self),
-        )  # fmt: skip
+        case = self.case
+        bounds = case.terms.bounds(case.candidate.playbook)
+        episode = episode_of(case.candidate)
+        limits = bounds.first if case.candidate.step == 1 else bounds.later
+        if self.playbook.exclusive:  # its own messages may follow one another
+            limits = tuple(one._replace(but_not=episode) if one.name == "exclusive" else one for one in limits)
+        if self.push.cap_per_visit:
+            most = max(1, round(self.push.cap_per_visit * case.standing.active_days))
+            limits = (*limits, Limit("usage_capped", EVERY, USAGE_WINDOW_MS, most))
+        ways = tuple(way for name, way in case.terms.ways.items() if name in self.reachable)
+        return Ask(case.candidate.id, case.candidate.user, case.candidate.at, limits, (*bounds.tags, episode), ways)
 
     @property
     def cost(self) -> float:
         """What sending costs at most, in units of the currency: all that is sent at once, and the dearest fallback."""
-        if self.admission is None:
+        if self.gate is None:
             return 0
-        names, along = (*self.admission.channels, *self.admission.fallbacks), self.case.push.along
-        costs = {name: cost_of(self.case.settings, name) for name in names}
-        sure = sum(costs[name] for name in self.admission.channels if name in along)
-        return sure + max((cost for name, cost in costs.items() if name not in along), default=0)
-
-    def _answered(self, by: Needs) -> bool:
-        answers = {"gate": self.admission, "purse": self.refused, "breaker": self.allowed}
-        return answers[by] is not None
+        costs, along = self.case.terms.costs, self.push.along
+        sure = sum(costs[name] for name in self.gate.channels if name in along)
+        others = (costs[name] for name in self.gate.channels + self.gate.fallbacks if name not in along)
+        return sure + max(others, default=0)
 
     def _release(self) -> None:
         """Decide on what passes: sent at once, or held."""
-        case = self.case
-        if self.allowed is False:
-            until = case.now + round(case.push.approval_hours * HOUR)
-            self._trace.append(Verdict("breaker", True, f"waits for approval until {instant(until)}"))
+        if not self.breaker:
+            until = self.case.now + round(self.push.approval_hours * HOUR)
+            self.trace[-1] = Verdict(
+                "breaker", True, f"so many are not usual: waits for approval until {instant(until)}"
+            )
             self.decision = self._decided("hold", "breaker", until)
             return
-        until, reason = waits_until(case)
+        until, reason = waits_until(self)
         if reason is None:
             self.decision = self._decided("send", "sent")
         else:
-            self._trace.append(Verdict(reason, True, f"until {instant(until)}"))
+            self.trace.append(Verdict(reason, True, f"until {instant(until)}"))
             self.decision = self._decided("hold", reason, until)
 
     def _decided(self, action: Action, reason: Reason, until: int | None = None) -> Decision:
-        candidate, message = self.case.candidate, self.case.message
-        answer = self.admission
+        candidate, answer = self.case.candidate, self.gate
         would_go = answer is not None and (action != "suppress" or reason == "holdout")
         return Decision(
             id=candidate.id,
@@ -183,52 +180,43 @@ class Hearing:
             action=action,
             reason=reason,
             channels=answer.channels if answer is not None and would_go else (),
-            trace=tuple(self._trace),
+            trace=tuple(self.trace),
             until=until,
             title=candidate.title,
             body=candidate.body,
             step=candidate.step,
-            kind=message.kind,
+            kind=self.message.kind,
             texts=candidate.texts,
             link=candidate.link,
             picture=candidate.picture,
             offer=candidate.offer,
             fallbacks=answer.fallbacks if answer is not None and would_go else (),
             cost=round(self.cost, 6) if would_go else 0,
-            arm="holdout" if withheld(self.case) else "treated",
+            arm="holdout" if withheld(self) else "treated",
             since=candidate.since or candidate.at,
         )
 
 
-def decide(case: Case, admission: Admission, refused: str = "", *, allowed: bool = True) -> Decision:
-    """Return the decision on a case, with every answer at hand."""
-    hearing = Hearing(case)
-    hearing.admission, hearing.refused, hearing.allowed = admission, refused, allowed
-    hearing.go()
-    if hearing.decision is None:
-        raise AssertionError("a hearing with every answer ends in a decision")
-    return hearing.decision
-
-
-def waits_until(case: Case) -> tuple[int, Reason | None]:
+def waits_until(hearing: Hearing) -> tuple[int, Reason | None]:
     """Return when a push goes out (int ms UTC), and for what it waits: None where it goes at once.
 
     Those that wait for the same end leave one after the other over `spread_minutes`, each at a time of its own.
     """
-    push, at, reason = case.push, case.now, None
-    hour = None
-    if case.playbook.timing == "best_hour" and case.standing.hours:
+    case, terms = hearing.case, hearing.case.terms
+    at: int = case.now
+    reason: Reason | None = None
+    if hearing.playbook.timing == "best_hour" and case.standing.hours:
         hour = best_hour(case.standing.hours, case.standing.everybody)
-    if hour is not None and (window := next_window(at, hour)) != at:
-        at, reason = window, "best_hour"
-    if push.quiet_from:
-        zone = zone_of(case.profile.time_zone if case.profile else None) or ZoneInfo(push.time_zone)
-        end = quiet_until(at, zone, clock_time(push.quiet_from), clock_time(push.quiet_to))
+        if hour is not None and (window := next_window(at, hour)) != at:
+            at, reason = window, "best_hour"
+    if terms.quiet is not None:
+        zone = zone_of(case.profile.time_zone if case.profile else None) or terms.zone
+        end = quiet_until(at, zone, *terms.quiet)
         if end is not None:
             at, reason = end, "quiet_hours"
-    if reason is None:
-        return at, None
-    return at + round(share_of(case.candidate.id) * push.spread_minutes * MINUTE), reason  # type: ignore[return-value]
+    if reason is not None:
+        at += round(share_of(case.candidate.id) * hearing.push.spread_minutes * MINUTE)
+    return at, reason
 
 
 def stop(decision: Decision, standing: Standing, push: Push, now: int, *, approved: bool = False) -> str:
@@ -249,67 +237,25 @@ def share_of(text: str) -> float:
     return int.from_bytes(blake2b(text.encode(), digest_size=7).digest()) / (1 << 56)
 
 
-def withheld(case: Case) -> bool:
+def withheld(hearing: Hearing) -> bool:
     """Say whether a user belongs to those who get nothing: of all playbooks, or of this one."""
-    user, name = case.candidate.user, case.candidate.playbook
-    return share_of(f"holdout {user}") < case.push.holdout or share_of(f"holdout {name} {user}") < case.playbook.holdout
+    of_all, of_one, candidate = hearing.push.holdout, hearing.playbook.holdout, hearing.case.candidate
+    return (of_all > 0 and share_of(f"holdout {candidate.user}") < of_all) or (
+        of_one > 0 and share_of(f"holdout {candidate.playbook} {candidate.user}") < of_one
+    )
 
 
-def configured(push: Push) -> tuple[str, ...]:
-    """Return the channels that may be used at all, in the order of the settings."""
-    return tuple(name for name in dict.fromkeys(push.channels) if name != "webhook" or push.webhook_url)
-
-
-def addresses(profile: Profile | None, push: Push) -> dict[str, str]:
-    """Return the user's address on each channel that may be used: configured, allowed by him, and known."""
+def addresses(profile: Profile | None, channels: Collection[str]) -> dict[str, str]:
+    """Return the user's address on each of the channels that may be used: allowed by him, and known."""
     if profile is None:
         return {}
-    found = {name: profile.contacts.get(name, "").strip() for name in _allowed(profile, push)}
+    found = {name: profile.contacts.get(name, "").strip() for name in _allowed(profile, channels)}
     return {name: address for name, address in found.items() if address}
 
 
-def limits(case: Case) -> tuple[Limit, ...]:
-    """Return the limits under which a case goes out, in the order of the chain."""
-    push, playbook, name = case.push, case.playbook, case.candidate.playbook
-    found = []
-    if playbook.again_days and case.candidate.step == 1:
-        found.append(Limit("already_served", f"playbook:{name}", round(playbook.again_days * DAY), 1))
-    if playbook.exclusive:
-        window = round(playbook.exclusive_days * DAY)
-        found.append(Limit("exclusive", f"group:{playbook.exclusive}", window, 1, _episode(case)))
-    window = round(push.cap_days * DAY)
-    found.append(Limit("capped", EVERY, window, push.cap_sends))
-    found += [Limit("capped", EVERY, round(float(days) * DAY), most) for days, most in push.caps.items()]
-    if push.min_gap_hours:
-        found.append(Limit("min_gap", EVERY, round(push.min_gap_hours * HOUR), 1))
-    if push.cap_per_visit:
-        most = max(1, round(push.cap_per_visit * case.standing.active_days))
-        found.append(Limit("usage_capped", EVERY, 28 * DAY, most))
-    return tuple(found)
-
-
-def tags(case: Case) -> tuple[str, ...]:
-    """Return the tags under which a case counts when it goes out."""
-    found = [EVERY, f"playbook:{case.candidate.playbook}", _episode(case)]
-    if case.playbook.exclusive:
-        found.append(f"group:{case.playbook.exclusive}")
-    return tuple(found)
-
-
-def ways(hearing: Hearing) -> tuple[Way, ...]:
-    """Return the channels on which a case may go, the cheapest first, each with its own cap."""
-    settings, along = hearing.case.settings, hearing.case.push.along
-    names = sorted(hearing.reachable, key=lambda name: cost_of(settings, name))
-    return tuple(_way(settings, name, along=name in along) for name in names)
-
-
-def cost_of(settings: Settings, channel: str) -> float:  # noqa: ARG001
-    """Return what a send on a channel costs, in units of the currency."""
-    return 0.0
-
-
-def _way(settings: Settings, channel: str, *, along: bool) -> Way:  # noqa: ARG001
-    return Way(channel, along)
+def episode_of(candidate: Candidate) -> str:
+    """Return the tag of all that one transition brings."""
+    return "episode:" + blake2b((candidate.transition or candidate.id).encode(), digest_size=8).hexdigest()
 
 
 def _historic(hearing: Hearing) -> tuple[bool, str]:
@@ -332,17 +278,18 @@ def _still_so(hearing: Hearing) -> tuple[bool, str]:
 
 
 def _consent(hearing: Hearing) -> tuple[bool, str]:
-    case = hearing.case
-    hearing.reachable = _asked(case.message, _allowed(case.profile, case.push))
-    nothing = "no profile" if case.profile is None else "on no channel of ours"
+    profile, wanted = hearing.case.profile, hearing.message.channels
+    channels = hearing.case.terms.channels
+    hearing.reachable = _allowed(profile, tuple(n for n in channels if n in wanted) if wanted else channels)
+    nothing = "no profile" if profile is None else "on no channel of ours"
     return bool(hearing.reachable), ", ".join(hearing.reachable) or nothing
 
 
 def _contactable(hearing: Hearing) -> tuple[bool, str]:
-    known = addresses(hearing.case.profile, hearing.case.push)
+    known = addresses(hearing.case.profile, hearing.reachable)
     nothing = f"no address on {', '.join(hearing.reachable)}"
-    hearing.reachable = tuple(name for name in hearing.reachable if name in known)
-    return bool(hearing.reachable), ", ".join(hearing.reachable) or nothing
+    hearing.reachable = tuple(known)
+    return bool(known), ", ".join(known) or nothing
 
 
 def _open_complaint(hearing: Hearing) -> tuple[bool, str]:
@@ -360,25 +307,25 @@ def _tired(hearing: Hearing) -> tuple[bool, str]:
     """Let a tired user have only what disturbs nobody."""
     if hearing.case.standing.fatigue != "tired":
         return True, ""
-    hearing.reachable = tuple(name for name in hearing.reachable if name in hearing.case.push.along)
+    hearing.reachable = tuple(name for name in hearing.reachable if name in hearing.push.along)
     return bool(hearing.reachable), f"only {', '.join(hearing.reachable) or 'what would disturb him'}"
 
 
 def _coupon_dependency(hearing: Hearing) -> tuple[bool, str]:
     """Refuse an offer to who buys with coupons only: it would teach him to wait for the next."""
-    case = hearing.case
-    return case.message.kind != "offer" or case.standing.coupon != "dependent", case.standing.coupon
+    coupon = hearing.case.standing.coupon
+    return hearing.message.kind != "offer" or coupon != "dependent", coupon
 
 
 def _restraint(hearing: Hearing) -> tuple[bool, str]:
     """Refuse an offer, in the product's stable phase, to who comes by himself."""
-    case = hearing.case
-    free = case.message.kind != "offer" or case.standing.phase != "stable" or case.standing.activity in GONE
-    return free, f"{case.standing.phase} phase"
+    standing = hearing.case.standing
+    free = hearing.message.kind != "offer" or standing.phase != "stable" or standing.activity in GONE
+    return free, "" if free else f"{standing.phase} phase"
 
 
 def _verdict(hearing: Hearing) -> str:
-    return hearing.admission.verdict if hearing.admission else ""
+    return hearing.gate.verdict if hearing.gate else ""
 
 
 def _already_sent(hearing: Hearing) -> tuple[bool, str]:
@@ -386,46 +333,47 @@ def _already_sent(hearing: Hearing) -> tuple[bool, str]:
 
 
 def _already_served(hearing: Hearing) -> tuple[bool, str]:
-    return _verdict(hearing) != "already_served", f"not again within {hearing.case.playbook.again_days:g} days"
+    free = _verdict(hearing) != "already_served"
+    return free, "" if free else f"not again within {hearing.playbook.again_days:g} days"
 
 
 def _exclusive(hearing: Hearing) -> tuple[bool, str]:
-    return _verdict(hearing) != "exclusive", hearing.case.playbook.exclusive
+    free = _verdict(hearing) != "exclusive"
+    return free, "" if free else hearing.playbook.exclusive
 
 
 def _capped(hearing: Hearing) -> tuple[bool, str]:
-    push = hearing.case.push
-    caps = [(push.cap_sends, f"{push.cap_days:g}"), *((most, days) for days, most in push.caps.items())]
-    return _verdict(hearing) != "capped", "at most " + ", ".join(f"{most} in {days} days" for most, days in caps)
+    return _verdict(hearing) != "capped", hearing.case.terms.caps
 
 
 def _min_gap(hearing: Hearing) -> tuple[bool, str]:
-    return _verdict(hearing) != "min_gap", f"{hearing.case.push.min_gap_hours:g} hours between two"
+    free = _verdict(hearing) != "min_gap"
+    return free, "" if free else f"{hearing.push.min_gap_hours:g} hours between two"
 
 
 def _usage_capped(hearing: Hearing) -> tuple[bool, str]:
-    return _verdict(hearing) != "usage_capped", f"{hearing.case.standing.active_days} active days of 28"
+    free = _verdict(hearing) != "usage_capped"
+    return free, "" if free else f"{hearing.case.standing.active_days} active days of 28"
 
 
 def _channel_capped(hearing: Hearing) -> tuple[bool, str]:
-    channels = hearing.admission.channels if hearing.admission else ()
+    channels = hearing.gate.channels if hearing.gate else ()
     return _verdict(hearing) != "channel_capped", ", ".join(channels) or f"no room on {', '.join(hearing.reachable)}"
 
 
 def _budget(hearing: Hearing) -> tuple[bool, str]:
-    return not hearing.refused, hearing.refused or (f"{hearing.cost:g}" if hearing.cost else "")
+    return not hearing.purse, hearing.purse or (f"{hearing.cost:g}" if hearing.cost else "")
 
 
 def _holdout(hearing: Hearing) -> tuple[bool, str]:
     """Withhold from the holdout group what everybody else would get: the comparison tells what pushes bring."""
-    case = hearing.case
-    share = max(case.push.holdout, case.playbook.holdout)
-    return not withheld(case), f"{share:g} of all users"
+    free = not withheld(hearing)
+    return free, "" if free else f"{max(hearing.push.holdout, hearing.playbook.holdout):g} of all users"
 
 
-def _breaker(hearing: Hearing) -> tuple[bool, str]:
-    """Pass in any case: what the breaker stops is held, not refused."""
-    return True, "" if hearing.allowed else "stopped: so many at once are not usual"
+def _breaker(hearing: Hearing) -> tuple[bool, str]:  # noqa: ARG001
+    """Let it pass in any case: what the breaker stops is held, not refused."""
+    return True, ""
 
 
 CHAIN = (
@@ -450,18 +398,9 @@ CHAIN = (
     Rule("holdout", "holdout", _holdout),
     Rule("breaker", "breaker", _breaker, needs="breaker"),
 )
+PASSED = {rule.name: Verdict(rule.name, passed=True) for rule in CHAIN}
 
 
-def _asked(message: Playbook | Step, names: Sequence[str]) -> tuple[str, ...]:
-    """Return those of the channels on which a message may go."""
-    return tuple(name for name in names if not message.channels or name in message.channels)
-
-
-def _episode(case: Case) -> str:
-    """Return the tag of all that one transition brings."""
-    return "episode:" + blake2b((case.candidate.transition or case.candidate.id).encode(), digest_size=8).hexdigest()
-
-
-def _allowed(profile: Profile | None, push: Push) -> tuple[str, ...]:
+def _allowed(profile: Profile | None, channels: Collection[str]) -> tuple[str, ...]:
     consent = allowed(profile) if profile else {}
-    return tuple(name for name in configured(push) if consent.get(name) is True)
+    return tuple(name for name in channels if consent.get(name) is True)

@@ -8,8 +8,10 @@ import numpy as np
 
 from streams import portrait
 from streams.core.window import count_bits
+from streams.playbook import Playbook
 from streams.push.policy import Standing
 from streams.push.trigger import Candidate
+from streams.shard import Shard
 from streams.threshold import ATTRIBUTES
 from streams.wire.event import Profile
 from streams.wire.message import Decision, seq_of
@@ -20,19 +22,28 @@ SAMPLE = 4096
 
 
 class Users:
-    """A partition's users, as pushes ask about them."""
+    """A partition's users, as the pushes of one batch ask about them; each is looked up once."""
 
     def __init__(self, partition: Partition) -> None:
         self._partition = partition
         self._everybody: Sequence[int] = ()
+        self._known: dict[str, tuple[int | None, Profile | None]] = {}
 
     def profile(self, user: str) -> Profile | None:
         """Return his profile."""
-        return self._partition.profile(user)
+        return self._find(user)[1]
 
     def words(self, user: str) -> Words:
         """Return what is known of a user by name."""
-        return Words(self._partition, user)
+        return Words(self._partition.shard, *self._find(user))
+
+    def _find(self, user: str) -> tuple[int | None, Profile | None]:
+        """Return a user's row number and profile, each None where there is none."""
+        found = self._known.get(user)
+        if found is None:
+            found = self._partition.shard.number(user.encode()), self._partition.profile(user)
+            self._known[user] = found
+        return found
 
     def standing(self, push: Candidate | Decision) -> Standing:
         """Return how a push's user stands with us.
@@ -40,22 +51,22 @@ class Users:
         In history that is played (clock = "event") everything lies ahead of its pushes, so nobody asks; but for later
         steps, which come when their time has come.
         """
-        partition, shard = self._partition, self._partition.shard
-        if partition.settings.clock == "event" and push.step == 1:
+        settings, shard = self._partition.settings, self._partition.shard
+        if settings.clock == "event" and push.step == 1:
             return Standing()
-        number = shard.number(push.user.encode())
+        number, _ = self._find(push.user)
         if number is None:
-            return Standing(_is_there(partition, push))
+            return Standing()
         row = shard.rows[number]
-        playbook = partition.settings.playbooks.get(push.playbook)
+        playbook = settings.playbooks.get(push.playbook)
         rhythm = playbook is not None and playbook.timing == "best_hour"
         return Standing(
-            there=_is_there(partition, push),
+            there=playbook is None or _is_there(shard, row, playbook, push),
             complaints=int(row["complaints"]),
             fatigue=shard.value_of(row, "fatigue"),
             coupon=shard.value_of(row, "coupon"),
             activity=shard.value_of(row, "activity"),
-            active_days=int(count_bits(int(row["active_days"]), 28)) if partition.settings.push.cap_per_visit else 0,
+            active_days=int(count_bits(int(row["active_days"]), 28)) if settings.push.cap_per_visit else 0,
             hours=row["hours"].tolist() if rhythm else (),
             everybody=self._hours_of_all() if rhythm else (),
         )
@@ -73,10 +84,9 @@ class Users:
 class Words:
     """What is known of a user by name: values, `attributes.NAME`, and what messages may speak of; found as asked."""
 
-    def __init__(self, partition: Partition, user: str) -> None:
-        self._shard = partition.shard
-        self._number = partition.shard.number(user.encode())
-        profile = partition.profile(user)
+    def __init__(self, shard: Shard, number: int | None, profile: Profile | None) -> None:
+        self._shard = shard
+        self._row = None if number is None else shard.rows[number]
         self._attributes = profile.attributes if profile else {}
 
     def get(self, name: str, /) -> str | None:
@@ -84,9 +94,9 @@ class Words:
         if name.startswith(ATTRIBUTES):
             said = self._attributes.get(name.removeprefix(ATTRIBUTES))
             return None if said is None else str(said)
-        if self._number is None:
+        row = self._row
+        if row is None:
             return None
-        row = self._shard.rows[self._number]
         match name:
             case "interest":
                 return portrait.interest(self._shard, row)
@@ -96,10 +106,9 @@ class Words:
                 return self._shard.value_of(row, name)
 
 
-def _is_there(partition: Partition, push: Candidate | Decision) -> bool:
+def _is_there(shard: Shard, row: np.void, playbook: Playbook, push: Candidate | Decision) -> bool:
     """Say whether a user still is where the transition brought him: not back, nor corrected."""
-    playbook = partition.settings.playbooks.get(push.playbook)
-    if playbook is None or not push.transition or not partition.knows(push.user, seq_of(push.transition)):
+    if not push.transition or row["seq"] < seq_of(push.transition):  # not told by this row: it is told again
         return True
     dimension, _, value = playbook.on.partition(".")
-    return partition.shard.has_since(push.user.encode(), dimension, value, push.since or push.at)
+    return shard.holds_since(row, dimension, value, push.since or push.at)

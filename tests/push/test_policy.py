@@ -16,10 +16,10 @@ from streams.push.policy import (
     Hearing,
     Standing,
     addresses,
-    configured,
     share_of,
     stop,
 )
+from streams.push.terms import Terms
 from streams.push.trigger import Candidate
 from streams.settings import Push, Settings, Step
 from streams.wire.event import Profile
@@ -31,7 +31,10 @@ HOOK = "http://receiver.example/push"
 ADDRESSES = {"inbox": "u1", "webhook": "w1"}
 CANDIDATE = Candidate("reactivation:t1", "u1", AT, "reactivation", "t1", historic=False)
 PROFILE = Profile("u1", AT, contacts=ADDRESSES, consent={"inbox": True, "webhook": True})
-GOOD = Case(CANDIDATE, PROFILE, Settings(push=Push(webhook_url=HOOK)), AT)
+GOOD = Case(CANDIDATE, PROFILE, Terms(Settings(push=Push(webhook_url=HOOK))), AT)
+
+
+PUSH = GOOD.terms.push
 
 
 def heard(case, verdict="", refused="", *, allowed=True):
@@ -41,11 +44,11 @@ def heard(case, verdict="", refused="", *, allowed=True):
         match needs:
             case "gate":
                 (answer,) = asyncio.run(MemoryGate().admit([hearing.ask()]))
-                hearing.admission = Admission(verdict) if verdict else answer
+                hearing.gate = Admission(verdict) if verdict else answer
             case "purse":
-                hearing.refused = refused
+                hearing.purse = refused
             case "breaker":
-                hearing.allowed = allowed
+                hearing.breaker = allowed
     return hearing.decision
 
 
@@ -55,13 +58,15 @@ def decide(case):
 
 def pushed(case, **fields):
     """The case under other settings of pushes."""
-    return replace(case, settings=replace(case.settings, push=replace(case.push, **fields)))
+    settings = case.terms.settings
+    return replace(case, terms=Terms(replace(settings, push=replace(settings.push, **fields))))
 
 
 def playing(case, **fields):
     """The case of a playbook that is other than the shipped one."""
-    playbook = replace(case.playbook, **fields)
-    return replace(case, settings=replace(case.settings, playbooks={"reactivation": playbook}))
+    settings = case.terms.settings
+    playbook = replace(settings.playbooks["reactivation"], **fields)
+    return replace(case, terms=Terms(replace(settings, playbooks={"reactivation": playbook})))
 
 
 def stands(case, **fields):
@@ -162,11 +167,9 @@ def test_too_old_is_historic_and_the_bound_itself_is_not():
 
 
 def test_the_webhook_counts_only_with_a_url():
-    assert configured(Push()) == ("inbox",)
-    assert configured(Push(channels=("webhook", "inbox", "webhook"), webhook_url=HOOK)) == (
-        "webhook",
-        "inbox",
-    )
+    assert Terms(Settings()).channels == ("inbox",)
+    both = Push(channels=("webhook", "inbox", "webhook"), webhook_url=HOOK)
+    assert Terms(Settings(push=both)).channels == ("webhook", "inbox")
     hookless = pushed(replace(GOOD, profile=replace(PROFILE, consent={"webhook": True})), webhook_url="")
     assert decide(hookless).reason == "no_consent"
 
@@ -183,10 +186,11 @@ def test_no_trace_holds_an_address():
 
 
 def test_addresses_are_those_that_may_be_used_now():
-    assert addresses(None, GOOD.push) == {}
-    assert addresses(PROFILE, GOOD.push) == ADDRESSES
-    assert addresses(PROFILE, Push()) == {"inbox": "u1"}
-    assert addresses(replace(PROFILE, consent={"webhook": True}), GOOD.push) == {"webhook": "w1"}
+    both = ("inbox", "webhook")
+    assert addresses(None, both) == {}
+    assert addresses(PROFILE, both) == ADDRESSES
+    assert addresses(PROFILE, ("inbox",)) == {"inbox": "u1"}
+    assert addresses(replace(PROFILE, consent={"webhook": True}), both) == {"webhook": "w1"}
 
 
 NIGHT = pushed(GOOD, quiet_from="22:00", quiet_to="08:00", spread_minutes=0)
@@ -244,7 +248,7 @@ def test_a_share_belongs_to_its_text():
 
 
 def test_what_may_have_changed_is_asked_before_it_goes_out():
-    decision, push = decide(GOOD), GOOD.push
+    decision, push = decide(GOOD), PUSH
     assert stop(decision, Standing(), push, AT) == ""
     assert stop(decision, Standing(there=False), push, AT) == NO_LONGER
     assert "complained" in stop(decision, Standing(complaints=1), push, AT)
@@ -255,11 +259,11 @@ def test_what_may_have_changed_is_asked_before_it_goes_out():
 
 def test_what_the_breaker_stopped_goes_out_only_if_somebody_approves_it():
     decision = heard(GOOD, allowed=False)
-    until = AT + round(GOOD.push.approval_hours * HOUR)
+    until = AT + round(PUSH.approval_hours * HOUR)
     assert (decision.action, decision.reason, decision.until) == ("hold", "breaker", until)
     assert decision.channels == ("inbox", "webhook")
-    assert stop(decision, Standing(), GOOD.push, until) == UNAPPROVED
-    assert stop(decision, Standing(), GOOD.push, until, approved=True) == ""
+    assert stop(decision, Standing(), PUSH, until) == UNAPPROVED
+    assert stop(decision, Standing(), PUSH, until, approved=True) == ""
 
 
 def test_who_is_withheld_from_is_not_a_matter_for_the_breaker():

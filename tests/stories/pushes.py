@@ -54,9 +54,7 @@ class PushPlayer:
     def __init__(self, story):
         self.story, self.told, self.now = story, [], 0
         self.settings = settings = self._settings()
-        self.partition = Partition(
-            3, settings, Shard(rules_of(settings)), Ledger(), Reader(), now=lambda: self.now
-        )
+        self.partition = Partition(3, settings, Shard(rules_of(settings)), Ledger(), Reader(), now=lambda: self.now)
         gate = MemoryGate()
         self.decider = Decider(settings, gate)
         posts = {name: Post(name, broken=name in story.broken) for name in settings.push.channels}
