@@ -28,7 +28,7 @@ PLAIN = {"lateness_seconds": 0, "partitioner": "any", "push": {"spread_minutes":
 class PushStory(Story):
     """A story whose expectations are decisions and deliveries, as `told` writes them.
 
-    `only` names the playbooks that are there; `broken` the channels that fail.
+    `only` names the playbooks that are there; `broken` the channels that fail; `away` is a time at which we were not.
     """
 
     def __init__(self, text):
@@ -41,6 +41,8 @@ class PushStory(Story):
                 self.only = words[1:]
             case "broken:":
                 self.broken = words[1:]
+            case "away":
+                self.steps.append(("away", instant(*words[2:4])))
             case _:
                 super().read_told(line, words)
 
@@ -82,6 +84,10 @@ class PushPlayer:
         """Let time pass, with a stop wherever something is due."""
         while (due := self._next_due()) < at:
             self._stop(due)
+        self._stop(at)
+
+    def away(self, at):
+        """Let time pass with nobody at work: what is due meanwhile is found out at the end."""
         self._stop(at)
 
     def event(self, at, user, did):

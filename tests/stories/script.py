@@ -207,8 +207,9 @@ def profile(rest, more):
         "consent": dict.fromkeys(channels["allows"], True) | dict.fromkeys(channels["denies"], False),
         "seed": "seed" in rest,
     }
-    if "side" in more:
-        said["side"] = more.pop("side")
+    for field, name in (("side", "side"), ("zone", "time_zone")):
+        if field in more:
+            said[name] = more.pop(field)
     if "member" in more:
         since, _, until = more.pop("member").partition("..")
         said["membership"] = {"since": instant(since, "00:00"), "until": instant(until, "00:00")}
