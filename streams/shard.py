@@ -24,6 +24,7 @@ from streams.core.rules import MAX_VALUES, Rulebook, carried
 from streams.dictionary import OTHER, Dictionary
 from streams.hold import Hold
 from streams.index import Index
+from streams.trial import Arm, Trials
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
 from streams.wire.decode import read_profile
 from streams.wire.event import Profile, allowed, instant_ms
@@ -33,7 +34,7 @@ NO_STOPS = np.empty((0, 2), np.int64)
 NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
 AFTER_ASIDE = b"\x01"
 PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
-HOLD_KEY = ASIDE + b"hold\0"
+HOLD_KEY, TRIAL_KEY = ASIDE + b"hold\0", ASIDE + b"trial\0"
 FOLLOWED_AT_ONCE = 20_000
 """Rows that are judged under new rules between two folds, so that a million of them do not hold the stream up."""
 
@@ -69,6 +70,7 @@ class Shard:
         sources: i8[65536], users by the code of their first-touch source.
         skipped: redelivered events that were already applied.
         hold: pushes that wait for their time.
+        trials: what pushes bring, to be compared with what withheld ones would have.
         erased: keys of users who were erased, for others to forget them too; who has done so takes them out.
     """
 
@@ -88,6 +90,7 @@ class Shard:
         self.skipped = 0
         self.erased: list[bytes] = []
         self.hold = Hold()
+        self.trials = Trials()
         self._plans: list[Plan] = []
         self._since = 0
         self._books = {book.number: book}
@@ -155,6 +158,7 @@ class Shard:
 
         `payloads` maps the offset of a profile event to its JSON bytes, None to erase the user.
         """
+        self.trials.hear(events, self.index.key)
         if not payloads:
             return self._fold_in_time(events)
         moves, start = [], 0
@@ -174,6 +178,10 @@ class Shard:
             self.adopt(*plan)
         moves.append(self._sweep(watermark))
         return np.concatenate(moves)
+
+    def settle_trials(self) -> list[tuple[str, Arm]]:
+        """Count whose attribution window is over, as far as that is vouched for; return the trial and arm of each."""
+        return self.trials.settle(self, min(self.watermark, self._vouched))
 
     def take_changed(self) -> tuple[list[bytes], list[bytes | None]]:
         """Return what changed since the last call, as keys and values of the changelog; None for who was erased."""
@@ -224,7 +232,9 @@ class Shard:
         self.due[row] = NEVER
         self.changed[row] = 1
         self.profiles.pop(row, None)
-        self.hold.forget(self.index.key(row).decode())
+        user = self.index.key(row).decode()
+        self.hold.forget(user)
+        self.trials.forget(user)
 
     def profile(self, key: bytes) -> bytes | None:
         """Return a user's newest profile as its JSON bytes, None where there is none."""
@@ -387,13 +397,15 @@ class Shard:
             self._columns.pool.grow(int(self.heads[0]) + count)
 
     def _take_aside(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield what changed besides users: new names, pushes that wait, and the growth accounting."""
+        """Yield what changed besides users: new names, pushes that wait, trials, and the growth accounting."""
         for prefix, dictionary in ((CATEGORY_KEY, self.categories), (ORIGIN_KEY, self.origins)):
             for name in dictionary.added:
                 yield prefix + name.encode(), orjson.dumps(dictionary[name])
             dictionary.added.clear()
         for ident, decision in self.hold.take():
             yield HOLD_KEY + ident.encode(), decision
+        for name, value in self.trials.take():
+            yield TRIAL_KEY + name.encode(), value
         for grain, slot in np.argwhere((self.periods != self._periods_told).any(axis=2)).tolist():
             *counters, number = self.periods[grain, slot].tolist()
             yield PERIODS_KEY + f"{period.GRAINS[grain]}-{number}".encode(), orjson.dumps(counters)
@@ -404,6 +416,8 @@ class Shard:
             self.erase(int(self.intern([key])[0]))
         elif key.startswith(HOLD_KEY):
             self.hold.restore(key.removeprefix(HOLD_KEY).decode(), value)
+        elif key.startswith(TRIAL_KEY):
+            self.trials.restore(key.removeprefix(TRIAL_KEY).decode(), value)
         elif value is not None and key.startswith(PERIODS_KEY):
             grain, _, number = key.removeprefix(PERIODS_KEY).decode().partition("-")
             period.put(self.periods, period.GRAINS.index(grain), int(number), orjson.loads(value))

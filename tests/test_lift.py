@@ -1,6 +1,7 @@
 """Lift: right at every look where there is no difference, and soon enough where there is one."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -105,7 +106,7 @@ def test_the_interval_never_widens_and_holds_its_estimate():
     rng = np.random.default_rng(17)
     treated, holdout = shares(rng, 450, 0.33), shares(rng, 50, 0.3)
     found = [f for f in (compare(treated[:n], holdout[:n]) for n in range(1, DAYS + 1)) if f]
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in pairwise(found):
         assert earlier.low <= later.low <= later.difference <= later.high <= earlier.high
         assert later.p <= earlier.p
 
