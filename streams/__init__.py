@@ -14,6 +14,7 @@ The way of the data, and the order in which to read:
     column.py               columns that grow in place
     dictionary.py           … and names of categories and sources → codes
     hold.py                 pushes that wait for their time
+    tally.py                what users did, summed up
     trial.py                what pushed users did, and those from whom pushes were withheld
     shard.py                one partition's users, which worker, replay and benchmark drive
     core/row.py             the row, the order, the event, the move: four layouts

@@ -24,7 +24,8 @@ from streams.core.rules import MAX_VALUES, Rulebook, carried
 from streams.dictionary import OTHER, Dictionary
 from streams.hold import Hold
 from streams.index import Index
-from streams.trial import Arm, Trials
+from streams.tally import Arm
+from streams.trial import Trials
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
 from streams.wire.decode import read_profile
 from streams.wire.event import Profile, allowed, instant_ms

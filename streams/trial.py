@@ -18,8 +18,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from operator import add
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import msgspec
@@ -29,6 +28,7 @@ from msgspec import Struct
 from streams.core.activity import ACTIVITY, CHURNED, DORMANT
 from streams.core.row import DAY, FEEDBACK, FEEDBACK_KINDS
 from streams.playbook import ALL
+from streams.tally import GROUPS, Arm, Slot, Sums, Tally, plus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,52 +36,26 @@ if TYPE_CHECKING:
     from streams.shard import Shard
     from streams.wire.message import Decision
 
-Arm = Literal["treated", "holdout"]
-Kind = Literal["day", "group"]
-ARMS: tuple[Arm, ...] = ("treated", "holdout")
-GROUPS = 64
 KEPT_DAYS = 400
+"""For so long a day's sums are kept: a year, and a month to look back on it."""
 OBJECTIONS = [FEEDBACK_KINDS.index("complained"), FEEDBACK_KINDS.index("unsubscribed")]
 WINDOW, SUM = "window", "sum"
 
 
 class Window(Struct, frozen=True, gc=False, array_like=True):
-    """The time in which what a user does counts in a trial: after `at` up to `until`, both int ms UTC."""
+    """The time in which what a user does counts in a trial: after `at` up to `until`.
+
+    It is settled when the watermark is past `due`. Times are int ms UTC.
+    """
 
     trial: str
     arm: Arm
     at: int
     until: int
+    due: int
     objected: bool = False
 
 
-class Tally(Struct, frozen=True, gc=False):
-    """Windows that are over, summed up.
-
-    `users` counts them; `conversions` those with a paid order that stands; `spend` and `squares` what was paid in each
-    and its square, in minor units; `objected` those in which the user unsubscribed or complained of a push; `dormant`
-    and `churned` those after which he was so.
-    """
-
-    users: int = 0
-    conversions: int = 0
-    spend: int = 0
-    squares: float = 0
-    objected: int = 0
-    dormant: int = 0
-    churned: int = 0
-
-
-class Slot(NamedTuple):
-    """What a tally is of: a trial's arm, and the day (since 1970-01-01) on which windows ended, or a group of users."""
-
-    trial: str
-    arm: Arm
-    kind: Kind
-    number: int
-
-
-Sums = dict[Slot, Tally]
 _encode = msgspec.json.Encoder().encode
 _windows = msgspec.json.Decoder(tuple[Window, ...]).decode
 _tally = msgspec.json.Decoder(Tally).decode
@@ -114,8 +88,10 @@ class Trials:
         if decision.action == "suppress" and not withheld:
             return
         arm: Arm = "holdout" if withheld else "treated"
-        known, until = self._open.get(decision.user, ()), decision.at + self.window_ms
-        windows = Window(decision.playbook, arm, decision.at, until), Window(ALL, of_all or arm, decision.at, until)
+        at, until = decision.at, decision.at + self.window_ms
+        due = max(until, at + self.patience_ms)
+        known = self._open.get(decision.user, ())
+        windows = Window(decision.playbook, arm, at, until, due), Window(ALL, of_all or arm, at, until, due)
         fresh = tuple(w for w in windows if all(w.trial != k.trial for k in known))
         if fresh:
             self._put(decision.user, known + fresh)
@@ -135,7 +111,7 @@ class Trials:
         while self._due and self._due[0][0] < watermark:
             user = heapq.heappop(self._due)[1]
             windows = self._open.get(user, ())
-            ripe = [w for w in windows if self._ripe_at(w) < watermark]
+            ripe = [w for w in windows if w.due < watermark]
             if ripe:
                 self._leave(user, [w for w in windows if w not in ripe])
                 over += self._count(shard, user, ripe)
@@ -178,13 +154,11 @@ class Trials:
         else:
             self.sums[slot] = _tally(value)
 
-    def _ripe_at(self, window: Window) -> int:
-        return max(window.until, window.at + self.patience_ms)
-
     def _put(self, user: str, windows: tuple[Window, ...]) -> None:
+        awaited = {window.due for window in self._open.get(user, ())}
         self._open[user] = windows
-        for window in windows:
-            heapq.heappush(self._due, (self._ripe_at(window), user))
+        for due in {window.due for window in windows} - awaited:
+            heapq.heappush(self._due, (due, user))
 
     def _leave(self, user: str, windows: Sequence[Window]) -> None:
         """Leave a user no other windows than these, which he has already."""
@@ -239,27 +213,3 @@ def outcome(window: Window, orders: np.ndarray, activity: int) -> Tally:
         dormant=int(activity == DORMANT),
         churned=int(activity == CHURNED),
     )
-
-
-def plus(one: Tally, other: Tally) -> Tally:
-    """Return two tallies as one."""
-    return Tally(*map(add, msgspec.structs.astuple(one), msgspec.structs.astuple(other)))
-
-
-def merge(parts: Iterable[Sums]) -> Sums:
-    """Return the sums of several partitions as one."""
-    whole: Sums = {}
-    for part in parts:
-        for slot, tally in part.items():
-            whole[slot] = plus(whole.get(slot, Tally()), tally)
-    return whole
-
-
-def plain(sums: Sums) -> list[dict[str, Any]]:
-    """Return sums as they are told in JSON: `read` takes them back."""
-    return [slot._asdict() | msgspec.structs.asdict(tally) for slot, tally in sorted(sums.items())]
-
-
-def read(told: Iterable[dict[str, Any]]) -> Sums:
-    """Return sums that were told in JSON."""
-    return {Slot(*(row[field] for field in Slot._fields)): msgspec.convert(row, Tally) for row in told}

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import rulebook, trial
+from streams import rulebook
 from streams.core.row import CLICKS, DAY, EVENT, FEEDBACK, FEEDBACK_KINDS, ORDER_KINDS, ORDERS, PROFILES
+from streams.playbook import ALL
 from streams.settings import Settings
 from streams.shard import Shard
-from streams.trial import ALL, KEPT_DAYS, Tally, merge, plain, read
+from streams.tally import Tally, merge, plain, plus, read
+from streams.trial import KEPT_DAYS
 from streams.wire.message import Decision
 
 T0 = 1_700_438_400_000  # a UTC midnight
@@ -65,7 +67,7 @@ def total(sums, name="reactivation", arm="treated", kind="day"):
     found = Tally()
     for slot, tally in sums.items():
         if slot[:3] == (name, arm, kind):
-            found = trial.plus(found, tally)
+            found = plus(found, tally)
     return found
 
 
@@ -168,6 +170,7 @@ def test_decided_once_more_after_offsets_were_set_back_it_is_still_counted_once(
     town.shard.trials.window_ms, town.shard.trials.patience_ms = DAY, 3 * DAY
     town.decide()
     town.buy("u1", T0 + 2 * DAY)
+    town.shard = restored(town.shard)
     assert town.pass_to(T0 + 2 * DAY) == []
     town.decide()
     town.pass_to(T0 + 4 * DAY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import reduce
@@ -13,12 +14,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from streams import lift, trial
+from streams import lift, tally
 from streams.ops import NotReady
 from streams.ops.page import partitions, told, without, workers
 from streams.playbook import ALL
 from streams.settings import Settings
-from streams.trial import ARMS, GROUPS, Arm, Kind, Slot, Sums, Tally
+from streams.tally import ARMS, GROUPS, Arm, Kind, Slot, Sums, Tally
 
 EPOCH = date(1970, 1, 1)
 
@@ -33,18 +34,18 @@ class Measure(NamedTuple):
 
 def _share(label: str, field: Callable[[Tally], int]) -> Measure:
     """Return the measure of how many users did something."""
-    return Measure(f"{label}, %", lambda tally: (field(tally),) * 3)
+    return Measure(f"{label}, %", lambda t: (field(t),) * 3)
 
 
 MEASURES = {
-    "bought": _share("bought", lambda tally: tally.conversions),
-    "spend": Measure("spend a user", lambda tally: (tally.conversions, tally.spend, tally.squares), money=True),
-    "gone": _share("dormant or churned after it", lambda tally: tally.dormant + tally.churned),
-    "objected": _share("unsubscribed or complained", lambda tally: tally.objected),
+    "bought": _share("bought", lambda t: t.conversions),
+    "spend": Measure("spend a user", lambda t: (t.conversions, t.spend, t.squares), money=True),
+    "gone": _share("dormant or churned after it", lambda t: t.dormant + t.churned),
+    "objected": _share("unsubscribed or complained", lambda t: t.objected),
 }
 NOTE = (
     f"Differences are points of per cent, or money a user; each interval holds the true one with {1 - lift.LEVEL:.0%}, "
-    f"at every look, so look as often as you like. Too few to say: under {lift.LEAST_USERS} users in a group, or under "
+    f"at every look, so look as often as you like. Too few to say: under {lift.LEAST_USERS} users in an arm, or under "
     f"{lift.LEAST_EITHER} of them who did it or did not. Of twenty lines of pure chance, one may seem to differ."
 )
 
@@ -58,16 +59,18 @@ def ask(settings: Settings, urls: Sequence[str], since: str | None) -> dict[str,
         NotReady: `since` is no date; a worker does not answer, refuses, or two tell of the same partition.
     """
     first = _day(since)
-    pages = [told(url, "/lift", "trials", None) for url in workers(settings, urls)]
+    pages = [told(url, "/lift", "trials") for url in workers(settings, urls)]
     held = partitions(pages)
-    sums = trial.merge(trial.read(page.body["trials"]) for page in pages)
-    sums = {slot: tally for slot, tally in sums.items() if slot.kind == "group" or slot.number >= first}
-    waiting: dict[str, dict[str, int]] = {}
-    for row in (row for page in pages for row in page.body["waiting"]):
-        arms = waiting.setdefault(row["trial"], dict.fromkeys(ARMS, 0))
-        arms[row["arm"]] += row["users"]
-    names = sorted({slot.trial for slot in sums} | waiting.keys(), key=lambda name: (name != ALL, name))
-    trials = [_trial(name, sums) | {"waiting": waiting.get(name, dict.fromkeys(ARMS, 0))} for name in names]
+    sums = tally.merge(tally.read(page.body["trials"]) for page in pages)
+    sums = {slot: told_of for slot, told_of in sums.items() if slot.kind == "group" or slot.number >= first}
+    waiting = Counter[tuple[str, str]]()
+    for row in (row for answer in pages for row in answer.body["waiting"]):
+        waiting[row["trial"], row["arm"]] += row["users"]
+    names = {slot.trial for slot in sums} | {name for name, _ in waiting}
+    trials = [
+        _trial(name, sums) | {"waiting": {arm: waiting[name, arm] for arm in ARMS}}
+        for name in sorted(names, key=lambda name: (name != ALL, name))
+    ]
     return {"attribution_days": pages[0].body["attribution_days"], "level": lift.LEVEL, "trials": trials} | held
 
 
@@ -76,14 +79,14 @@ def page(found: dict[str, Any], minor_units: int) -> RenderableType:
     table = Table("trial", "", "pushed", "withheld", "difference", "of the withheld's", box=None, pad_edge=False)
     for column in table.columns[2:4]:
         column.justify = "right"
-    for told_of in found["trials"]:
-        _rows(table, told_of, minor_units)
+    for one in found["trials"]:
+        _rows(table, one, minor_units)
     days = f"Counted is what users did within {found['attribution_days']:g} days. "
     parts: list[RenderableType] = [
         table if found["trials"] else Text("nobody was pushed yet, and from nobody was a push withheld"),
         Text(f"\n{days}{NOTE}", style="dim"),
     ]
-    if any(not told_of["holdout"]["users"] + told_of["waiting"]["holdout"] for told_of in found["trials"]):
+    if any(not one["holdout"]["users"] + one["waiting"]["holdout"] for one in found["trials"]):
         parts.append(Text("note: where nobody is withheld nothing can be compared: push.holdout", style="yellow"))
     if found["missing"]:
         parts.append(Text(without(found["missing"]), style="yellow"))
@@ -117,8 +120,8 @@ def _trial(name: str, sums: Sums) -> dict[str, Any]:
 
 def _whole(sums: Sums, name: str, arm: str) -> Tally:
     """Return all that an arm did on the days that count."""
-    found = (tally for slot, tally in sums.items() if (slot.trial, slot.arm, slot.kind) == (name, arm, "day"))
-    return reduce(trial.plus, found, Tally())
+    found = (some for slot, some in sums.items() if (slot.trial, slot.arm, slot.kind) == (name, arm, "day"))
+    return reduce(tally.plus, found, Tally())
 
 
 def _series(sums: Sums, of: tuple[str, Arm, Kind], numbers: Sequence[int], measure: Measure) -> np.ndarray:
@@ -131,7 +134,7 @@ def _rows(table: Table, found: dict[str, Any], minor_units: int) -> None:
     """Add a trial's rows to the table."""
     arms = [msgspec.convert(found[arm], Tally) for arm in ARMS]
     waiting = [f" (+{found['waiting'][arm]:,} open)" if found["waiting"][arm] else "" for arm in ARMS]
-    users = [f"{tally.users:,}{more}" for tally, more in zip(arms, waiting, strict=True)]
+    users = [f"{arm.users:,}{more}" for arm, more in zip(arms, waiting, strict=True)]
     table.add_row(Text(found["trial"], style="bold"), "users", *users)
     for name, measure in MEASURES.items():
         known = msgspec.convert(found["measures"][name], lift.Lift | None)

@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 from aiohttp import web
 
-from streams import trial
+from streams import tally
 from streams.core import period
 from streams.core.row import DAY
 from streams.forecast import forecast
@@ -138,7 +138,7 @@ def lift(app: Held) -> Answer:
     waiting = sum((t.waiting() for t in trials), Counter[tuple[str, str]]())
     told = {
         "attribution_days": app.settings.push.attribution_days,
-        "trials": trial.plain(trial.merge(t.sums for t in trials)),
+        "trials": tally.plain(tally.merge(t.sums for t in trials)),
         "waiting": [{"trial": name, "arm": arm, "users": users} for (name, arm), users in sorted(waiting.items())],
     }
     return Answer(200, told | _held(app))

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from streams.ops import NotReady, lift
 from streams.settings import Settings
-from streams.trial import GROUPS, Slot, Tally, plain, plus
+from streams.tally import GROUPS, Slot, Tally, plain, plus
 from tests.ops.site import site
 
 FIRST = 19_700  # 2023-12-09
