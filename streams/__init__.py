@@ -14,6 +14,8 @@ The way of the data, and the order in which to read:
     column.py               columns that grow in place
     dictionary.py           … and names of categories and sources → codes
     hold.py                 pushes that wait for their time
+    tally.py                what users did, summed up
+    trial.py                what pushed users did, and those from whom pushes were withheld
     shard.py                one partition's users, which worker, replay and benchmark drive
     core/row.py             the row, the order, the event, the move: four layouts
     core/dimension.py       everything that a user can be, each dimension declared once
@@ -52,7 +54,7 @@ The way of the data, and the order in which to read:
     worker/warm.py          everything compiled before the group waits for us
     worker/garbage.py       Python's garbage collector, at our own times
     worker/health.py        its pages: is it alive, is it ready
-    worker/pages.py         its pages about users: one of them, growth, population
+    worker/pages.py         its pages about users: one of them, growth, population, lift
     worker/watchdog.py      a thread that ends a worker which does not get on, and says why
     worker/ending.py        its exit codes
     worker/standing.py      what a push must know of a user
@@ -75,6 +77,7 @@ Beside the way:
     refusal.py              … and what of them does not go together
     rule.py                 one kind's thresholds → his RULE
     rulebook.py             settings → rules, as the fold reads them and as the log keeps them
+    lift.py                 what pushes bring: two arms compared, at any time
     portrait.py             all that a shard knows of one user, by name
     forecast.py             what will become of him by time alone
     key.py                  the names of our keys in Redis
@@ -85,7 +88,7 @@ Beside the way:
     wire/                   bytes ⇄ values
     worker/                 the only room that knows Faust
     push/                   from a transition to a delivered push
-    ops/                    topics, doctor, bench, why, growth, a real Kafka to develop with
+    ops/                    topics, doctor, bench, why, growth, lift, a real Kafka to develop with
     demo/                   real orders, embedded servers, the live view
 
 Dependencies point inwards: cli > demo > ops > worker > push > shard, merge, health > wire > core; settings and

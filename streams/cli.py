@@ -174,6 +174,27 @@ def growth(
 
 
 @app.command()
+def lift(
+    url: Annotated[Optional[list[str]], typer.Option(help="a worker's, as http://host:6066; name all of them")] = None,  # noqa: UP045
+    since: Annotated[Optional[str], typer.Option(help="only what ended from this day on, as 2026-11-22")] = None,  # noqa: UP045
+    as_json: Annotated[bool, typer.Option("--json", help="one line of JSON")] = False,  # noqa: FBT002 (a flag)
+    config: Config = None,
+) -> None:
+    """Show what pushes bring: pushed users beside those from whom the same pushes were withheld."""
+    import orjson
+    from rich.console import Console
+
+    from streams.ops import lift as ops
+
+    settings = declared.load(config)
+    found = ops.ask(settings, url or (), since)
+    if as_json:
+        typer.echo(orjson.dumps(found).decode())
+    else:
+        ops.render(found, settings.minor_units, Console())
+
+
+@app.command()
 def tail(
     topic: Annotated[list[str] | None, typer.Argument(help="which topics; without any, all that tell anything")] = None,
     user: Annotated[Optional[str], typer.Option(help="only this user's")] = None,  # noqa: UP045

@@ -9,6 +9,9 @@ SKIPPED = Counter("awaken_events_skipped_total", "redelivered events that state 
 TRANSITIONS = Counter("awaken_transitions_total", "transitions", ["dimension", "to", "cause"])
 DEAD_LETTERS = Counter("awaken_dead_letters_total", "records that could not be read", ["topic", "reason"])
 DECISIONS = Counter("awaken_decisions_total", "push decisions", ["playbook", "reason"])
+TRIAL_USERS = Counter(
+    "awaken_trial_users_total", "users whose attribution window is over and counted", ["playbook", "arm"]
+)
 DELIVERIES = Counter("awaken_deliveries_total", "deliveries that ended", ["channel", "outcome"])
 USERS = Gauge("awaken_users", "users by value, of every dimension", ["dimension", "value"])
 SOURCE_USERS = Gauge("awaken_source_users", "users by first-touch source, of the largest ten", ["source"])

@@ -10,6 +10,8 @@ from streams.wire.message import MessageKind, Text
 
 Words = Annotated[str, Meta(max_length=2000)]
 Timing = Literal["at_once", "best_hour"]
+ALL = "all"
+"""Stands for all playbooks together, so that none may be called so."""
 
 
 class Step(Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ decided, it is told as well (`plan`, `trust`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import orjson
@@ -24,6 +24,8 @@ from streams.core.rules import MAX_VALUES, Rulebook, carried
 from streams.dictionary import OTHER, Dictionary
 from streams.hold import held_pushes, next_steps
 from streams.index import Index
+from streams.tally import Arm
+from streams.trial import Trials
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
 from streams.wire.decode import read_profile
 from streams.wire.event import Profile, allowed, instant_ms
@@ -33,7 +35,7 @@ NO_STOPS = np.empty((0, 2), np.int64)
 NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
 AFTER_ASIDE = b"\x01"
 PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
-HOLD_KEY, STEP_KEY = ASIDE + b"hold\0", ASIDE + b"step\0"
+HOLD_KEY, STEP_KEY, TRIAL_KEY = ASIDE + b"hold\0", ASIDE + b"step\0", ASIDE + b"trial\0"
 FOLLOWED_AT_ONCE = 20_000
 """Rows that are judged under new rules between two folds, so that a million of them do not hold the stream up."""
 
@@ -43,6 +45,19 @@ class Plan(NamedTuple):
 
     since: int
     book: Rulebook
+
+
+class Beside(Protocol):
+    """What a shard keeps beside its users' rows, by name."""
+
+    def take(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield what changed since the last time: its name and JSON, None where it is gone."""
+
+    def restore(self, ident: str, value: bytes | None, /) -> None:
+        """Put back what `take` said."""
+
+    def forget(self, user: str) -> None:
+        """Let all go that belongs to a user."""
 
 
 class Columns(NamedTuple):
@@ -70,6 +85,7 @@ class Shard:
         skipped: redelivered events that were already applied.
         hold: pushes that wait for their time.
         steps: playbooks' next steps that wait for theirs.
+        trials: what pushes bring, to be compared with what withheld ones would have.
         erased: keys of users who were erased, for others to forget them too; who has done so takes them out.
     """
 
@@ -88,7 +104,8 @@ class Shard:
         self.population = np.zeros((DIMENSIONS, MAX_VALUES), np.int64)
         self.skipped = 0
         self.erased: list[bytes] = []
-        self.hold, self.steps = held_pushes(), next_steps()
+        self.hold, self.steps, self.trials = held_pushes(), next_steps(), Trials()
+        self._beside: dict[bytes, Beside] = {HOLD_KEY: self.hold, STEP_KEY: self.steps, TRIAL_KEY: self.trials}
         self._plans: list[Plan] = []
         self._since = 0
         self._books = {book.number: book}
@@ -156,6 +173,7 @@ class Shard:
 
         `payloads` maps the offset of a profile event to its JSON bytes, None to erase the user.
         """
+        self.trials.hear(events, self.index.key)
         if not payloads:
             return self._fold_in_time(events)
         moves, start = [], 0
@@ -175,6 +193,10 @@ class Shard:
             self.adopt(*plan)
         moves.append(self._sweep(watermark))
         return np.concatenate(moves)
+
+    def settle_trials(self) -> list[tuple[str, Arm]]:
+        """Count whose attribution window is over, as far as that is vouched for; return the trial and arm of each."""
+        return self.trials.settle(self, min(self.watermark, self._vouched))
 
     def take_changed(self) -> tuple[list[bytes], list[bytes | None]]:
         """Return what changed since the last call, as keys and values of the changelog; None for who was erased."""
@@ -225,8 +247,8 @@ class Shard:
         self.due[row] = NEVER
         self.changed[row] = 1
         self.profiles.pop(row, None)
-        for hold in (self.hold, self.steps):
-            hold.forget(self.index.key(row).decode())
+        for kept in self._beside.values():
+            kept.forget(self.index.key(row).decode())
 
     def profile(self, key: bytes) -> bytes | None:
         """Return a user's newest profile as its JSON bytes, None where there is none."""
@@ -382,14 +404,14 @@ class Shard:
             self._columns.pool.grow(int(self.heads[0]) + count)
 
     def _take_aside(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield what changed besides users: new names, pushes that wait, and the growth accounting."""
+        """Yield what changed besides users: new names, pushes that wait, trials, and the growth accounting."""
         for prefix, dictionary in ((CATEGORY_KEY, self.categories), (ORIGIN_KEY, self.origins)):
             for name in dictionary.added:
                 yield prefix + name.encode(), orjson.dumps(dictionary[name])
             dictionary.added.clear()
-        for prefix, hold in ((HOLD_KEY, self.hold), (STEP_KEY, self.steps)):
-            for ident, waiting in hold.take():
-                yield prefix + ident.encode(), waiting
+        for prefix, kept in self._beside.items():
+            for name, value in kept.take():
+                yield prefix + name.encode(), value
         for grain, slot in np.argwhere((self.periods != self._periods_told).any(axis=2)).tolist():
             *counters, number = self.periods[grain, slot].tolist()
             yield PERIODS_KEY + f"{period.GRAINS[grain]}-{number}".encode(), orjson.dumps(counters)
@@ -398,10 +420,8 @@ class Shard:
     def _restore_aside(self, key: bytes, value: bytes | None) -> None:
         if not key.startswith(ASIDE):
             self.erase(int(self.intern([key])[0]))
-        elif key.startswith(HOLD_KEY):
-            self.hold.restore(key.removeprefix(HOLD_KEY).decode(), value)
-        elif key.startswith(STEP_KEY):
-            self.steps.restore(key.removeprefix(STEP_KEY).decode(), value)
+        elif (prefix := key[: key.index(b"\0", 1) + 1]) in self._beside:
+            self._beside[prefix].restore(key.removeprefix(prefix).decode(), value)
         elif value is not None and key.startswith(PERIODS_KEY):
             grain, _, number = key.removeprefix(PERIODS_KEY).decode().partition("-")
             period.put(self.periods, period.GRAINS.index(grain), int(number), orjson.loads(value))

@@ -22,7 +22,19 @@ def awaken(*words, **environ):
 
 def test_help_names_every_command():
     said = awaken("--help").stdout
-    for command in ("demo", "worker", "topics", "doctor", "settings", "schema", "bench", "outage", "why", "growth"):
+    for command in (
+        "demo",
+        "worker",
+        "topics",
+        "doctor",
+        "settings",
+        "schema",
+        "bench",
+        "outage",
+        "why",
+        "growth",
+        "lift",
+    ):
         assert command in said
 
 
@@ -65,7 +77,7 @@ def test_a_web_port_that_cannot_be_is_refused():
     assert "65535" in ended.stderr
 
 
-@pytest.mark.parametrize("words", [("why", "u1"), ("growth",)])
+@pytest.mark.parametrize("words", [("why", "u1"), ("growth",), ("lift",)])
 def test_a_worker_that_is_away_is_named_with_the_command_that_starts_one(words):
     ended = awaken(*words, "--url", "http://127.0.0.1:1")
     assert ended.returncode == 2

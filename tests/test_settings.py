@@ -229,6 +229,11 @@ def test_playbooks_stand_beside_those_that_are_there_and_change_only_what_they_s
     assert found.keys() == shipped.keys() | {"mine"}
 
 
+def test_a_playbook_is_not_called_as_all_of_them_together(tmp_path):
+    with pytest.raises(SettingsError, match=r"playbooks\.all: this name stands for all playbooks together"):
+        written(tmp_path, "[playbooks.all]")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

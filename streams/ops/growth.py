@@ -13,8 +13,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from streams.ops import NotReady
-from streams.ops.page import Page, get, workers
+from streams.ops.page import Page, partitions, without, workers
+from streams.ops.page import told as asked
 from streams.settings import Settings
 
 COUNTERS = ("active", "new", "retained", "resurrected", "churned")
@@ -33,11 +33,11 @@ def ask(settings: Settings, urls: Sequence[str], grain: str, count: int) -> dict
     """
     urls = workers(settings, urls)
     query: dict[str, object] = {"grain": grain, "count": count}
-    pages = [_asked(url, query) for url in urls]
+    pages = [asked(url, "/growth", "family", query) for url in urls]
     newest = max((p.body["periods"][-1]["start"] for p in pages if p.body["periods"]), default=None)
     if newest is not None:
         behind = query | {"until": newest}
-        pages = [p if _newest(p) == newest else _asked(p.url, behind) for p in pages]
+        pages = [p if _newest(p) == newest else asked(p.url, "/growth", "family", behind) for p in pages]
     return _summed(pages, grain)
 
 
@@ -58,25 +58,13 @@ def page(told: dict[str, Any]) -> RenderableType:
     ]
     parts.append(Text(f"Beside it, threshold-based, now: {now or 'nobody'}", style="dim"))
     if told["missing"]:
-        missing = ", ".join(map(str, told["missing"]))
-        parts.append(
-            Text(f"note: without partitions {missing}: name the workers that hold them with --url", style="yellow")
-        )
+        parts.append(Text(without(told["missing"]), style="yellow"))
     return Group(*parts)
 
 
 def render(told: dict[str, Any], console: Console) -> None:
     """Print the accounts."""
     console.print(page(told), highlight=False)
-
-
-def _asked(url: str, query: dict[str, object]) -> Page:
-    answer = get(url, "/growth", query)
-    if answer.status != 200:  # noqa: PLR2004 (OK)
-        raise NotReady(f"{url}: {answer.body['error']}", "ask again" if answer.status == 503 else "")  # noqa: PLR2004
-    if "family" not in answer.body:
-        raise NotReady(f"{url} does not answer as a worker of Awaken does", "name a worker's: --url")
-    return answer
 
 
 def _newest(answer: Page) -> str | None:
@@ -86,16 +74,6 @@ def _newest(answer: Page) -> str | None:
 
 def _summed(pages: Sequence[Page], grain: str) -> dict[str, Any]:
     """Return the pages as one."""
-    held: dict[int, str] = {}
-    for answer in pages:
-        for number in answer.body["partitions"]:
-            if number in held:
-                raise NotReady(
-                    f"{held[number]} and {answer.url} both tell of partition {number}",
-                    "name each worker once; amid a rebalance, ask again",
-                )
-            held[number] = answer.url
-    of = max(answer.body["of"] for answer in pages)
     periods = [_account(rows) for rows in zip(*(p.body["periods"] for p in pages if p.body["periods"]), strict=True)]
     classes: dict[str, int] = {}
     for answer in pages:
@@ -106,10 +84,7 @@ def _summed(pages: Sequence[Page], grain: str) -> dict[str, Any]:
         "grain": grain,
         "periods": periods,
         "population": {"family": pages[0].body["population"]["family"], "users": {"activity": classes}},
-        "partitions": sorted(held),
-        "of": of,
-        "missing": [number for number in range(of) if number not in held],
-    }
+    } | partitions(pages)
 
 
 def _account(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -67,6 +67,45 @@ def get(url: str, path: str, query: Mapping[str, object] | None = None, seconds:
     return Page(url, status, body)
 
 
+def told(url: str, path: str, sign: str, query: Mapping[str, object] | None = None) -> Page:
+    """Return what a worker's page says of its partitions; `sign` is a key that such a page has.
+
+    Raises:
+        NotReady: it refuses, or is no worker.
+    """
+    answer = get(url, path, query)
+    if answer.status != 200:  # noqa: PLR2004 (OK)
+        raise NotReady(f"{url}: {answer.body['error']}", "ask again" if answer.status == 503 else "")  # noqa: PLR2004
+    if sign not in answer.body:
+        raise NotReady(f"{url} does not answer as a worker of Awaken does", "name a worker's: --url")
+    return answer
+
+
+def partitions(pages: Sequence[Page]) -> dict[str, Any]:
+    """Return of which partitions pages tell (`partitions`), out of how many (`of`), and which are `missing`.
+
+    Raises:
+        NotReady: two of them tell of the same partition.
+    """
+    held: dict[int, str] = {}
+    for answer in pages:
+        for number in answer.body["partitions"]:
+            if number in held:
+                raise NotReady(
+                    f"{held[number]} and {answer.url} both tell of partition {number}",
+                    "name each worker once; amid a rebalance, ask again",
+                )
+            held[number] = answer.url
+    of = max(answer.body["of"] for answer in pages)
+    missing = [number for number in range(of) if number not in held]
+    return {"partitions": sorted(held), "of": of, "missing": missing}
+
+
+def without(missing: Sequence[int]) -> str:
+    """Return in words that partitions are missing."""
+    return f"note: without partitions {', '.join(map(str, missing))}: name the workers that hold them with --url"
+
+
 def escaped(user: str) -> str:
     """Return a user's id as one segment of a path, whatever it holds."""
     return quote(user, safe="").replace(".", "%2E")  # a segment of dots would be taken for a way up

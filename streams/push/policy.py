@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from streams.tally import Arm
 from streams.wire.event import Profile, allowed
 from streams.wire.message import Decision, Verdict, instant
 
@@ -250,11 +251,16 @@ def share_of(text: str) -> float:
     return int.from_bytes(blake2b(text.encode(), digest_size=7).digest()) / (1 << 56)
 
 
+def arm_of_all(user: str, push: Push) -> Arm:
+    """Return whether a user belongs to those who get no push at all."""
+    return "holdout" if push.holdout and share_of(f"holdout {user}") < push.holdout else "treated"
+
+
 def withheld(hearing: Hearing) -> bool:
     """Say whether a user belongs to those who get nothing: of all playbooks, or of this one."""
-    of_all, of_one, candidate = hearing.push.holdout, hearing.playbook.holdout, hearing.case.candidate
-    return (of_all > 0 and share_of(f"holdout {candidate.user}") < of_all) or (
-        of_one > 0 and share_of(f"holdout {candidate.playbook} {candidate.user}") < of_one
+    share, candidate = hearing.playbook.holdout, hearing.case.candidate
+    return arm_of_all(candidate.user, hearing.push) == "holdout" or (
+        share > 0 and share_of(f"holdout {candidate.playbook} {candidate.user}") < share
     )
 
 

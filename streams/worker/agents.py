@@ -112,7 +112,7 @@ def _present(partition: Partition) -> int | None:
 
 
 def _decided(partition: Partition, decisions: Sequence[Decision]) -> None:
-    """Hand decisions to the ledger, count them, and hold the steps that follow."""
+    """Hand decisions to the ledger, count them, open their trials, and hold the steps that follow."""
     settings = partition.settings
     source = f"awaken/{settings.group}"
     rows = [(decision.user.encode(), encode(decision, source)) for decision in decisions]
@@ -120,6 +120,7 @@ def _decided(partition: Partition, decisions: Sequence[Decision]) -> None:
         partition.ledger.record(settings.topics.push_decisions, rows)
     for decision in decisions:
         metrics.DECISIONS.labels(decision.playbook, decision.reason).inc()
+        partition.shard.trials.open(decision, policy.arm_of_all(decision.user, settings.push))
         step = following(decision, settings)
         if step is not None:
             partition.shard.steps.add(step)

@@ -1,4 +1,4 @@
-"""The worker's pages about its users: /users/{id}, /growth, /population.
+"""The worker's pages about its users: /users/{id}, /growth, /population, /lift.
 
 They tell of the partitions that this worker holds, and say which these are, so that who asks several workers can add
 up what they say and see what is missing. Contacts are told as the channels on which there is an address, never the
@@ -8,6 +8,7 @@ address. The two families of activity stand under their own names: `period-based
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, NamedTuple, Protocol
@@ -17,6 +18,7 @@ import numpy as np
 import orjson
 from aiohttp import web
 
+from streams import tally
 from streams.core import period
 from streams.core.row import DAY
 from streams.forecast import forecast
@@ -83,6 +85,10 @@ def add(app: Awaken) -> None:
     async def population_page(_self: Any, _request: Any) -> web.Response:
         return _respond(app, lambda: Answer(200, _held(app) | _classes(app)))
 
+    @app.page("/lift")
+    async def lift_page(_self: Any, _request: Any) -> web.Response:
+        return _respond(app, lambda: lift(app))
+
 
 def user(app: Held, who: str) -> Answer:
     """Tell all that is known of a user; 404 says where he belongs, and whether that is held here."""
@@ -124,6 +130,18 @@ def growth(app: Held, query: Mapping[str, str]) -> Answer:
     accounts = period.table(merged, place, period.number(place, newest), count) if newest else []
     told = {"family": PERIODS, "grain": grain, "periods": accounts}
     return Answer(200, told | _held(app) | {"population": _classes(app, "activity")})
+
+
+def lift(app: Held) -> Answer:
+    """Tell the sums of the trials of the partitions held here, and how many users' windows are open."""
+    trials = [p.shard.trials for p in app.partitions.values()]
+    waiting = sum((t.waiting() for t in trials), Counter[tuple[str, str]]())
+    told = {
+        "attribution_days": app.settings.push.attribution_days,
+        "trials": tally.plain(tally.merge(t.sums for t in trials)),
+        "waiting": [{"trial": name, "arm": arm, "users": users} for (name, arm), users in sorted(waiting.items())],
+    }
+    return Answer(200, told | _held(app))
 
 
 def _asked(query: Mapping[str, str]) -> tuple[str, int, int]:

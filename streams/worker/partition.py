@@ -19,7 +19,7 @@ import numpy as np
 from redis.exceptions import RedisError
 
 from streams import metrics, rulebook
-from streams.core.row import CAUSES, CLICKS, ORDERS, SOURCES
+from streams.core.row import CAUSES, CLICKS, DAY, ORDERS, SOURCES
 from streams.core.rules import Rulebook
 from streams.merge import Merge
 from streams.settings import Settings
@@ -101,6 +101,8 @@ class Partition:
         self._bad: list[tuple[int, Bad]] = []
         self._backfills: list[Backfill] = []
         self._encoder = Encoder(f"awaken/{settings.group}")
+        shard.trials.window_ms = round(settings.push.attribution_days * DAY)
+        shard.trials.patience_ms = round(settings.historic_hours * HOUR)
         self._committing = asyncio.Lock()
 
     def follow(self, chunk: Chunk) -> None:
@@ -140,6 +142,8 @@ class Partition:
             moves.append(self.shard.fold(events, self._payloads))
         moves.append(self.shard.advance(self._watermark(ends)))
         self._emit(np.concatenate(moves) if len(moves) > 1 else moves[0])
+        for trial, arm in self.shard.settle_trials():
+            metrics.TRIAL_USERS.labels(trial, arm).inc()
 
     def heed(self, view: View) -> None:
         """Go by what stands on `control`: how far absence may be decided, its stops, backfills and rules."""

@@ -13,6 +13,7 @@ from aiohttp.test_utils import make_mocked_request
 from streams.core import period
 from streams.settings import Settings
 from streams.shard import Shard
+from streams.wire.message import Decision
 from streams.wire.partitioner import home
 from streams.worker import pages
 from streams.worker.chunk import Chunk
@@ -162,6 +163,28 @@ def test_a_worker_that_holds_nothing_counts_nobody():
     assert pages.growth(idle, {}).body["population"]["users"] == {"activity": {}}
 
 
+def test_the_trials_are_told_as_sums_that_add_up():
+    some = worker(*range(OF))
+    for held in some.partitions.values():
+        for user in (u for u in USERS if home(u.encode(), OF) == held.number):
+            reason = "holdout" if user == "u1" else "sent"
+            action = "suppress" if reason == "holdout" else "send"
+            for at in (T0, T0 + 7 * DAY + 1):
+                told = Decision(f"{user}-{at}", user, at, "reactivation", "", action, reason, ("inbox",), ())
+                held.shard.trials.open(told)
+                held.pump()
+    status, told = pages.lift(some)
+    assert (status, told["partitions"], told["of"], told["attribution_days"]) == (200, [0, 1, 2, 3], 4, 7)
+    json.loads(orjson.dumps(told))
+    assert {(w["trial"], w["arm"]): w["users"] for w in told["waiting"]} == {
+        (name, arm): users for name in ("all", "reactivation") for arm, users in (("holdout", 1), ("treated", 11))
+    }
+    days = [row for row in told["trials"] if (row["trial"], row["kind"]) == ("all", "day")]
+    assert [(row["arm"], row["number"], row["users"]) for row in days] == [
+        ("holdout", T0 // DAY + 7, 1), ("treated", T0 // DAY + 7, 11)
+    ]  # fmt: skip
+
+
 class App(SimpleNamespace):
     """A worker that keeps the pages which are added to it."""
 
@@ -187,9 +210,10 @@ def test_growth_and_population_are_asked_by_their_paths(whole):
     assert ask(whole, "/growth?grain=month&count=3")[1]["periods"][-1]["start"] == "2023-11-01"
     status, told = ask(whole, "/population")
     assert (status, told["family"], told["users"]["activity"]["active"]) == (200, "threshold-based", len(USERS))
+    assert ask(whole, "/lift")[1]["trials"] == []
 
 
-@pytest.mark.parametrize("path", ["/users/u1", "/growth", "/population"])
+@pytest.mark.parametrize("path", ["/users/u1", "/growth", "/population", "/lift"])
 def test_nothing_is_told_while_users_are_read_back(path):
     status, told = ask(worker(*range(OF), working=False), path)
     assert status == 503

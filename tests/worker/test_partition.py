@@ -7,11 +7,12 @@ import msgspec
 import orjson
 import pytest
 
+from streams import metrics
 from streams.settings import DAY, Activity, Settings
 from streams.shard import Shard
 from streams.wire.changelog import ASIDE
 from streams.wire.control import Backfill, encode, key_of
-from streams.wire.message import read_transition
+from streams.wire.message import Decision, read_transition
 from streams.worker.chunk import Chunk
 from streams.worker.control import View
 from streams.worker.partition import Gap, Partition, rules_of
@@ -261,3 +262,36 @@ def test_a_chunk_that_does_not_follow_what_was_taken_is_refused_before_anything_
     take(26, 12)  # what lay between is known too
     with pytest.raises(Gap, match="after None comes what follows 4"):
         take(5, 4, topic="orders")  # the first after the seek never came
+
+
+def test_a_trial_is_committed_with_the_positions_and_settled_by_what_was_bought_until_the_watermark():
+    held = partition(now=T0 + 8 * DAY)
+    held._reader.ends = {"clicks": T0, "orders": T0, "profiles": T0}
+    held.receive(chunk("clicks", click(T0 - 1), click(T0 - 1, "u2")))
+    held.pump()
+    for user, action, reason in (("u1", "send", "sent"), ("u2", "suppress", "holdout")):
+        held.shard.trials.open(Decision(user, user, T0, "reactivation", "", action, reason, (), ()))
+    *_, first = commit(held)
+    end = T0 + 7 * DAY
+    held._reader.ends = dict.fromkeys(held._reader.ends, end + 60_000)
+    held.receive(chunk("orders", order(end)))
+    held.pump()
+    assert held.shard.trials.sums == {}
+    held._reader.ends = dict.fromkeys(held._reader.ends, end + 60_001)
+    counter = metrics.TRIAL_USERS.labels("reactivation", "treated")._value
+    before = counter.get()
+    held.pump()
+    assert counter.get() == before + 1
+    *_, second = commit(held)
+    shard = Shard(rules_of(held.settings))
+    for changelog in (first, second):
+        shard.restore(*zip(*changelog, strict=True))
+    assert shard.trials.sums == held.shard.trials.sums
+    days = {
+        (s.trial, s.arm): (t.users, t.conversions, t.spend) for s, t in shard.trials.sums.items() if s.kind == "day"
+    }
+    assert days == {
+        (name, arm): told
+        for name in ("all", "reactivation")
+        for arm, told in (("treated", (1, 1, 100)), ("holdout", (1, 0, 0)))
+    }
