@@ -8,7 +8,7 @@ from streams.hold import NextStep
 from streams.settings import DAY
 
 from .policy import Case, Hearing, Standing
-from .terms import Terms
+from .charter import Charter
 from .trigger import Origin, Triggers
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Decider:
 
     def __init__(self, settings: Settings, gate: Gate) -> None:
         self.gate = gate
-        self.terms = Terms(settings)
+        self.charter = Charter(settings)
         self.triggers = Triggers(settings)
         self._historic_ms = round(settings.historic_hours * HOUR)
 
@@ -83,7 +83,7 @@ class Decider:
         """
         oldest = 0 if now is None else now - self._historic_ms
         hearings = [
-            Hearing(Case(c, users.profile(c.user), self.terms, now or c.at, oldest, users.standing(c)))
+            Hearing(Case(c, users.profile(c.user), self.charter, now or c.at, oldest, users.standing(c)))
             for c in {c.id: c for c in candidates}.values()
         ]
         waiting = _heard(hearings)

@@ -27,7 +27,7 @@ from streams.channels.inbox import Inbox
 from streams.channels.webhook import Webhook
 from streams.wire.message import Outcome, Text
 
-from .terms import Terms
+from .charter import Charter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -143,7 +143,7 @@ def open_channels(settings: Settings, redis: Redis) -> dict[str, Channel]:
     Raises:
         SettingsError: a channel's settings cannot be used.
     """
-    return {name: KINDS[name](settings, redis) for name in Terms(settings).channels}
+    return {name: KINDS[name](settings, redis) for name in Charter(settings).channels}
 
 
 async def close_channels(channels: Mapping[str, Channel]) -> None:

@@ -22,14 +22,14 @@ from streams.wire.message import Decision, Verdict, instant
 from .gate import EVERY, Admission, Ask, Limit
 from .quiet import quiet_until, zone_of
 from .rhythm import best_hour, next_window
-from .terms import USAGE_WINDOW_MS
+from .charter import USAGE_WINDOW_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from streams.settings import Playbook, Push, Step
 
-    from .terms import Terms
+    from .charter import Charter
     from .trigger import Candidate
 
 Reason = Literal[
@@ -73,7 +73,7 @@ class Case(Struct, frozen=True):
 
     candidate: Candidate
     profile: Profile | None
-    terms: Terms
+    charter: Charter
     now: int
     oldest: int = 0
     standing: Standing = Standing()
@@ -113,8 +113,8 @@ class Hearing:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.push: Push = case.terms.push
-        self.playbook: Playbook = case.terms.settings.playbooks[case.candidate.playbook]
+        self.push: Push = case.charter.push
+        self.playbook: Playbook = case.charter.settings.playbooks[case.candidate.playbook]
         self.message: Playbook | Step = self.playbook.message(case.candidate.step)
         self.reachable: tuple[str, ...] = ()
         self.gate: Admission | None = None
@@ -145,7 +145,7 @@ class Hearing:
     def ask(self) -> Ask:
         """Return what the gate is asked."""
         case = self.case
-        bounds = case.terms.bounds(case.candidate.playbook)
+        bounds = case.charter.bounds(case.candidate.playbook)
         episode = episode_of(case.candidate)
         limits = bounds.first if case.candidate.step == 1 else bounds.later
         if self.playbook.exclusive:  # its own messages may follow one another
@@ -153,7 +153,7 @@ class Hearing:
         if self.push.cap_per_visit:
             most = max(1, round(self.push.cap_per_visit * case.standing.active_days))
             limits = (*limits, Limit("usage_capped", EVERY, USAGE_WINDOW_MS, most))
-        ways = tuple(way for name, way in case.terms.ways.items() if name in self.reachable)
+        ways = tuple(way for name, way in case.charter.ways.items() if name in self.reachable)
         return Ask(case.candidate.id, case.candidate.user, case.candidate.at, limits, (*bounds.tags, episode), ways)
 
     @property
@@ -161,7 +161,7 @@ class Hearing:
         """What sending costs at most, in units of the currency: all that is sent at once, and the dearest fallback."""
         if self.gate is None:
             return 0
-        costs, along = self.case.terms.costs, self.push.along
+        costs, along = self.case.charter.costs, self.push.along
         sure = sum(costs[name] for name in self.gate.channels if name in along)
         others = (costs[name] for name in self.gate.channels + self.gate.fallbacks if name not in along)
         return sure + max(others, default=0)
@@ -216,16 +216,16 @@ def waits_until(hearing: Hearing) -> tuple[int, Reason | None]:
 
     Those that wait for the same end leave one after the other over `spread_minutes`, each at a time of its own.
     """
-    case, terms = hearing.case, hearing.case.terms
+    case, charter = hearing.case, hearing.case.charter
     at: int = case.now
     reason: Reason | None = None
     if hearing.playbook.timing == "best_hour" and case.standing.hours:
         hour = best_hour(case.standing.hours, case.standing.everybody)
         if hour is not None and (window := next_window(at, hour)) != at:
             at, reason = window, "best_hour"
-    if terms.quiet is not None:
-        zone = zone_of(case.profile.time_zone if case.profile else None) or terms.zone
-        end = quiet_until(at, zone, *terms.quiet)
+    if charter.quiet is not None:
+        zone = zone_of(case.profile.time_zone if case.profile else None) or charter.zone
+        end = quiet_until(at, zone, *charter.quiet)
         if end is not None:
             at, reason = end, "quiet_hours"
     if reason is not None:
@@ -298,7 +298,7 @@ def _still_so(hearing: Hearing) -> tuple[bool, str]:
 
 def _consent(hearing: Hearing) -> tuple[bool, str]:
     profile, wanted = hearing.case.profile, hearing.message.channels
-    channels = hearing.case.terms.channels
+    channels = hearing.case.charter.channels
     hearing.reachable = _allowed(profile, tuple(n for n in channels if n in wanted) if wanted else channels)
     nothing = "no profile" if profile is None else "on no channel of ours"
     return bool(hearing.reachable), ", ".join(hearing.reachable) or nothing
@@ -372,7 +372,7 @@ CHAIN: tuple[Rule | Limited, ...] = (
     Limited("already_sent", "already_sent", lambda _: ""),
     Limited("again", "already_served", lambda h: f"not again within {h.playbook.again_days:g} days"),
     Limited("exclusivity", "exclusive", lambda h: h.playbook.exclusive),
-    Limited("frequency_cap", "capped", lambda h: h.case.terms.caps),
+    Limited("frequency_cap", "capped", lambda h: h.case.charter.caps),
     Limited("minimum_gap", "min_gap", lambda h: f"{h.push.min_gap_hours:g} hours between two"),
     Limited("usage_cap", "usage_capped", lambda h: f"{h.case.standing.active_days} active days of 28"),
     Limited("channel_cap", "channel_capped", lambda h: f"no room on {', '.join(h.reachable)}"),

@@ -19,7 +19,7 @@ from streams.push.policy import (
     share_of,
     stop,
 )
-from streams.push.terms import Terms
+from streams.push.charter import Charter
 from streams.push.trigger import Candidate
 from streams.settings import Push, Settings, Step
 from streams.wire.event import Profile
@@ -31,10 +31,10 @@ HOOK = "http://receiver.example/push"
 ADDRESSES = {"inbox": "u1", "webhook": "w1"}
 CANDIDATE = Candidate("reactivation:t1", "u1", AT, "reactivation", "t1", historic=False)
 PROFILE = Profile("u1", AT, contacts=ADDRESSES, consent={"inbox": True, "webhook": True})
-GOOD = Case(CANDIDATE, PROFILE, Terms(Settings(push=Push(webhook_url=HOOK))), AT)
+GOOD = Case(CANDIDATE, PROFILE, Charter(Settings(push=Push(webhook_url=HOOK))), AT)
 
 
-PUSH = GOOD.terms.push
+PUSH = GOOD.charter.push
 
 
 def heard(case, verdict="", refused="", *, allowed=True):
@@ -58,15 +58,15 @@ def decide(case):
 
 def pushed(case, **fields):
     """The case under other settings of pushes."""
-    settings = case.terms.settings
-    return replace(case, terms=Terms(replace(settings, push=replace(settings.push, **fields))))
+    settings = case.charter.settings
+    return replace(case, charter=Charter(replace(settings, push=replace(settings.push, **fields))))
 
 
 def playing(case, **fields):
     """The case of a playbook that is other than the shipped one."""
-    settings = case.terms.settings
+    settings = case.charter.settings
     playbook = replace(settings.playbooks["reactivation"], **fields)
-    return replace(case, terms=Terms(replace(settings, playbooks={"reactivation": playbook})))
+    return replace(case, charter=Charter(replace(settings, playbooks={"reactivation": playbook})))
 
 
 def stands(case, **fields):
@@ -167,9 +167,9 @@ def test_too_old_is_historic_and_the_bound_itself_is_not():
 
 
 def test_the_webhook_counts_only_with_a_url():
-    assert Terms(Settings()).channels == ("inbox",)
+    assert Charter(Settings()).channels == ("inbox",)
     both = Push(channels=("webhook", "inbox", "webhook"), webhook_url=HOOK)
-    assert Terms(Settings(push=both)).channels == ("webhook", "inbox")
+    assert Charter(Settings(push=both)).channels == ("webhook", "inbox")
     hookless = pushed(replace(GOOD, profile=replace(PROFILE, consent={"webhook": True})), webhook_url="")
     assert decide(hookless).reason == "no_consent"
 

@@ -1,4 +1,4 @@
-"""Terms: what each playbook's pushes go by, worked out once from the settings."""
+"""The charter: what each playbook's pushes go by, worked out once from the settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Bounds(NamedTuple):
     tags: tuple[str, ...]
 
 
-class Terms:
+class Charter:
     """The settings, as the policy chain asks for them.
 
     Attributes:
