@@ -9,7 +9,7 @@ from streams import settings
 from streams.offer import SORTS, Kind, Offer, known
 from streams.settings import SettingsError
 
-SECRET = '[push]\nsecret = "0123456789abcdef"\n'
+SIGNED = '[push]\nsecret = "0123456789abcdef"\n'
 DRAW = 'kind = "lucky_draw"\n'
 SALE = 'kind = "flash_sale"\nvalue = 5\nvalid_from = 2026-03-01\nopens = "20:00"\n'
 GROUP = 'kind = "group_buy"\nlist_price = 100\n'
@@ -37,7 +37,7 @@ def test_an_offer_is_read_with_its_tables_and_days(tmp_path):
     valid_from = 2026-03-01
     valid_until = "2026-03-14"
     """
-    found = load(tmp_path, SECRET + text).offers["together"]
+    found = load(tmp_path, SIGNED + text).offers["together"]
     assert found.group == {2: 90, 5: 80}
     assert (found.valid_from, found.valid_until) == (date(2026, 3, 1), date(2026, 3, 14))
 
@@ -111,12 +111,12 @@ def test_offers_need_a_secret_to_make_codes_of(tmp_path):
 )
 def test_what_does_not_go_together_is_named(tmp_path, text, said):
     with pytest.raises(SettingsError, match=rf"mine\.toml: (.|\n)*{said}"):
-        load(tmp_path, f"{SECRET}[offers.x]\n{text}")
+        load(tmp_path, f"{SIGNED}[offers.x]\n{text}")
 
 
 def test_an_offers_name_is_a_word(tmp_path):
     with pytest.raises(SettingsError, match=r"offers\.Spring sale: an offer's name is 1 to 40 of a-z"):
-        load(tmp_path, f'{SECRET}[offers."Spring sale"]\nvalue = 1\nmin_spend = 2')
+        load(tmp_path, f'{SIGNED}[offers."Spring sale"]\nvalue = 1\nmin_spend = 2')
 
 
 def test_a_message_may_take_for_granted_what_every_grant_has():
