@@ -63,6 +63,12 @@ The way of the data, and the order in which to read:
     push/policy.py          decide: the policy chain, pure
     push/decider.py         transitions → decisions
     push/quiet.py           quiet hours in the user's own time zone
+    push/offers.py          what a decision grants its user, what that costs, what must be counted
+    push/validity.py        … when it holds, by his clock
+    push/terms.py           … and what it says
+    push/voucher.py         codes: made, and checked by a shop
+    push/draw.py            the lucky draw, to be drawn again by whoever has its seed
+    push/price.py           group buys, bargains, coupons that are earned
     push/gate.py            what was sent and what may be: caps and claims in Redis
     push/deliverer.py       deliver: once per decision and channel
     channels/               one file a channel: its options, and how it sends
@@ -72,6 +78,8 @@ Beside the way:
     settings.py             every setting, declared once
     playbook.py             … playbooks: when we write to whom, and what
     budget.py               … what pushes and offers may cost
+    offer.py                … what a message may bring, on which terms
+    catalogue.py            … what stands for an interest
     template.py             … and their texts, with variables
     threshold.py            … those by which users are judged, for one kind of user
     refusal.py              … and what of them does not go together

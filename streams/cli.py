@@ -195,6 +195,28 @@ def lift(
 
 
 @app.command()
+def offer(
+    name: Annotated[str, typer.Argument(help="of [offers.NAME]")],
+    code: Annotated[Optional[str], typer.Argument(help="is this one of its codes?")] = None,  # noqa: UP045
+    key: Annotated[bool, typer.Option("--key", help="the key by which a shop verifies its codes")] = False,  # noqa: FBT002 (a flag)
+    seed: Annotated[bool, typer.Option("--seed", help="a draw's seed: publish it when the draw is over")] = False,  # noqa: FBT002
+    config: Config = None,
+) -> None:
+    """Show what an offer says and costs; or verify a code of it."""
+    from streams.ops import offer as ops
+
+    settings = declared.load(config)
+    if code is not None:
+        answer = ops.verify(settings, name, code)
+        typer.echo(answer)
+        raise typer.Exit(answer != "genuine")
+    if key or seed:
+        typer.echo((ops.key if key else ops.seed)(settings, name))
+    else:
+        typer.echo("\n".join(ops.preview(settings, name, time.time_ns() // 1_000_000)))
+
+
+@app.command()
 def tail(
     topic: Annotated[list[str] | None, typer.Argument(help="which topics; without any, all that tell anything")] = None,
     user: Annotated[Optional[str], typer.Option(help="only this user's")] = None,  # noqa: UP045

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from streams import template
+from streams.offer import Offer, known
 from streams.wire.message import MessageKind, Text
 
 Words = Annotated[str, Meta(max_length=2000)]
@@ -109,6 +112,69 @@ class Playbook(Struct, frozen=True):
     def message(self, step: int) -> Playbook | Step:
         """Return the `step`-th message, counted from 1: the playbook's own, or one of those that follow it."""
         return self if step == 1 else self.steps[step - 2]
+
+
+def check(
+    name: str,
+    playbook: Playbook,
+    dimensions: Collection[str],
+    channels: Collection[str],
+    budgets: Collection[str],
+    offers: Mapping[str, Offer],
+) -> None:
+    """Refuse a playbook of which a message could not be written or sent, or that names what there is not.
+
+    `dimensions`, `channels`, `budgets` and `offers` are those that there are.
+
+    Raises:
+        ValueError: its text names the key, the value and what is allowed.
+    """
+    place = f"playbooks.{name}"
+    _check_named(f"{place}.budget", playbook.budget, budgets)
+    _check_message(place, playbook, dimensions, channels, offers)
+    before = 0.0
+    for number, step in enumerate(playbook.steps):
+        here = f"{place}.steps[{number}]"
+        if step.after_days <= before:
+            raise ValueError(f"{here}.after_days = {step.after_days:g}: must be above {before:g}, which is before it")
+        _check_message(here, step, dimensions, channels, offers)
+        before = step.after_days
+
+
+def _check_message(
+    place: str,
+    message: Playbook | Step,
+    dimensions: Collection[str],
+    channels: Collection[str],
+    offers: Mapping[str, Offer],
+) -> None:
+    for channel in message.channels:
+        _check_named(f"{place}.channels", channel, channels)
+    for channel in message.texts:
+        _check_named(f"{place}.texts", channel, channels)
+    _check_named(f"{place}.offer", message.offer, offers)
+    if message.offer and message.kind != "offer":
+        raise ValueError(f"{place}.kind = {message.kind!r}: with an offer it must be 'offer', which a user may refuse")
+    always = known(offers[message.offer]) if message.offer else ()
+    for key, text in _texts(message):
+        try:
+            template.check(text, dimensions, always)
+        except ValueError as error:
+            raise ValueError(f"{place}.{key} = {text!r}: {error}") from error
+
+
+def _check_named(place: str, name: str, there: Collection[str]) -> None:
+    if name and name not in there:
+        raise ValueError(f"{place} = {name!r}: there is none such; there are {', '.join(there) or 'none'}")
+
+
+def _texts(message: Playbook | Step) -> Iterator[tuple[str, str]]:
+    """Yield all templates of a message, each with its key."""
+    for key in ("title", "body", "link", "picture"):
+        yield key, getattr(message, key)
+    for channel, text in message.texts.items():
+        yield f"texts.{channel}.title", text.title
+        yield f"texts.{channel}.body", text.body
 
 
 SHIPPED = {

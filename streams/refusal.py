@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from zoneinfo import available_timezones
 
 import msgspec
 
-from streams import template
 from streams.core.dimension import FIRST_OWN
 from streams.core.row import CLICK_KINDS, DAYS, MAX_DIMENSIONS, PERIODS, WEEKS
 from streams.core.rules import FACTS, MAX_BANDS, NO_FACT
@@ -78,10 +77,9 @@ def check_playbook(
     name: str,
     on: str,
     when: Mapping[str, str | Sequence[str]],
-    texts: Iterable[str],
     values: Mapping[str, Sequence[str]],
 ) -> None:
-    """Refuse a playbook that nobody could ever come to, or whose message could not be written.
+    """Refuse a playbook that nobody could ever come to.
 
     `values`: those of every dimension.
 
@@ -99,11 +97,6 @@ def check_playbook(
         for word in (words,) if isinstance(words, str) else words:
             if not key.startswith(ATTRIBUTES):
                 _check_word(f"{place}.when.{key} = {word!r}", key, word, values)
-    for text in texts:
-        try:
-            template.check(text)
-        except ValueError as error:
-            raise ValueError(f"{place}: {text!r}: {error}") from error
 
 
 def _check_word(place: str, dimension: str, value: str, values: Mapping[str, Sequence[str]]) -> None:

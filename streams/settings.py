@@ -16,10 +16,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from streams import refusal
+from streams import catalogue, offer, playbook, refusal
 from streams.budget import EXAMPLE as BUDGET_EXAMPLE
 from streams.budget import Budget
 from streams.core.dimension import DIMENSIONS
+from streams.offer import EXAMPLE as OFFER_EXAMPLE
+from streams.offer import Offer
 from streams.playbook import EXAMPLE, SHIPPED, Playbook, Step, as_toml
 from streams.threshold import (
     NAMES,
@@ -48,9 +50,9 @@ KINDS_EXAMPLE = """\
 dormant_days = 3"""
 
 __all__ = [
-    "Activity", "Bands", "Budget", "Gate", "Growth", "Own", "Playbook", "Push", "Rung", "Settings", "SettingsError",
-    "Social", "Stage", "Step", "Thresholds", "Topics", "Value", "describe", "document", "environment", "load",
-    "replace", "thresholds",
+    "Activity", "Bands", "Budget", "Gate", "Growth", "Offer", "Own", "Playbook", "Push", "Rung", "Settings",
+    "SettingsError", "Social", "Stage", "Step", "Thresholds", "Topics", "Value", "describe", "document",
+    "environment", "load", "replace", "thresholds",
 ]  # fmt: skip
 
 
@@ -121,7 +123,8 @@ class Gate(Struct, frozen=True):
     ] = 60
 
 
-MANY: dict[str, Any] = {"playbooks": Playbook, "budgets": Budget, "own": Own, "kinds": dict}
+MIN_SECRET = 16
+MANY: dict[str, Any] = {"playbooks": Playbook, "budgets": Budget, "offers": Offer, "own": Own, "kinds": dict}
 """The settings that hold sections by name, and what such a section is before anything is said of it."""
 
 
@@ -197,6 +200,14 @@ class Push(Struct, frozen=True):
     ] = ""
     secret: Annotated[
         str, Meta(max_length=200, description="signs links and makes codes of offers; the same for all workers")
+    ] = ""
+    catalogue: Annotated[
+        str,
+        Meta(
+            max_length=1000,
+            examples=["catalogue.json"],
+            description="a JSON file of what stands for an interest: its item, picture and url; empty for none",
+        ),
     ] = ""
     webhook_url: Annotated[
         str,
@@ -321,6 +332,14 @@ class Settings(Struct, frozen=True):
             description="Budgets, [budgets.NAME]: what playbooks that name one may cost, sending and offers together.",
         ),
     ] = msgspec.field(default_factory=dict)
+    offers: Annotated[
+        dict[str, Offer],
+        Meta(
+            examples=[OFFER_EXAMPLE],
+            description="Offers, [offers.NAME]: what a playbook's message may bring, on which terms; they need "
+            "push.secret.\n# Each kind has fields of its own: see config/README.md.",
+        ),
+    ] = msgspec.field(default_factory=dict)
     own: Annotated[
         dict[str, Own],
         Meta(
@@ -376,10 +395,7 @@ def check(settings: Settings, place: str = "settings") -> None:
         raise SettingsError(f"{place}: kinds: {len(settings.kinds)} are too many; at most {MOST_KINDS} are allowed")
     try:
         refusal.check(general)
-        for name, playbook in settings.playbooks.items():
-            if playbook == SHIPPED.get(name):
-                continue  # where your bands have other words, it never has its turn
-            refusal.check_playbook(name, playbook.on, playbook.when, (playbook.title, playbook.body), values(settings))
+        _check_pushes(settings)
         refusal.check_quiet(settings.push.quiet_from, settings.push.quiet_to, settings.push.time_zone)
     except ValueError as error:
         raise SettingsError(f"{place}: {error}") from error
@@ -389,6 +405,29 @@ def check(settings: Settings, place: str = "settings") -> None:
             refusal.check_kind(kind, found, general)
         except ValueError as error:
             raise SettingsError(f"{place}: kinds.{kind}.{error}") from error
+
+
+def _check_pushes(settings: Settings) -> None:
+    for name, found in settings.offers.items():
+        offer.check(name, found)
+    if settings.offers and len(settings.push.secret) < MIN_SECRET:
+        raise ValueError(
+            f"push.secret: codes of offers are made with it; it must have at least {MIN_SECRET} characters"
+        )
+    there = values(settings)
+    named = there, _channels(), settings.budgets, settings.offers
+    for name, declared in settings.playbooks.items():
+        if declared == SHIPPED.get(name):
+            continue  # where your bands have other words, it never has its turn
+        refusal.check_playbook(name, declared.on, declared.when, there)
+        playbook.check(name, declared, *named)
+    catalogue.read(settings.push.catalogue)
+
+
+def _channels() -> tuple[str, ...]:
+    """Return the channels that can be named, configured or not."""
+    [field] = (f for f in msgspec.structs.fields(Push) if f.name == "channels")
+    return typing.get_args(typing.get_args(typing.get_args(field.type)[0])[0])
 
 
 def values(settings: Settings) -> dict[str, tuple[str, ...]]:
@@ -548,9 +587,10 @@ def _parsed(field: msgspec.structs.FieldInfo, text: str, name: str) -> Any:
 
 def _value(field: msgspec.structs.FieldInfo, value: Any, place: str, *, strict: bool) -> Any:
     try:
-        return msgspec.convert(value, field.type, strict=strict)
+        return msgspec.convert(value, field.type, strict=strict, str_keys=True)
     except msgspec.ValidationError as error:
         allowed = _allowed(field) or str(error)
+        allowed += f" ({error})" if _is_table(field) else ""
         raise SettingsError(f"{place} = {value!r}: {_meta(field).description}; allowed: {allowed}") from error
 
 
@@ -580,8 +620,10 @@ def _allowed(field: msgspec.structs.FieldInfo) -> str:
     if typing.get_origin(kind) is Literal:
         return " or ".join(typing.get_args(kind))
     if typing.get_origin(kind) is tuple:
-        words = typing.get_args(typing.get_args(kind)[0])
-        return "any of " + ", ".join(words) if words else "a list of words"
+        inner = typing.get_args(kind)[0]
+        if typing.get_origin(inner) is Literal:
+            return "any of " + ", ".join(typing.get_args(inner))
+        return "a list of words" if inner is str else f"a list such as {' or '.join(meta.examples or ())}"
     if typing.get_origin(kind) is dict:
         return f"a table such as {' or '.join(meta.examples or ())}"
     bounds = [

@@ -2,19 +2,35 @@
 
     Your {interest|favourites} have something new, and {points|your} points are waiting.
 
-A variable is `interest`, `points` or `attributes.NAME`, in braces; behind a bar stands what is written for those of
-whom it is not known. A brace that is meant as one is written twice.
+A variable is in braces; behind a bar stands what is written for those of whom it is not known. A brace that is meant as
+one is written twice. Whoever renders hands in the words by the very names that stand in the braces:
+
+| name | what |
+|---|---|
+| `interest` | the category that he likes most |
+| `item`, `picture`, `url` | what stands for it in the catalogue: its name, its image and its page |
+| `points`, `level`, `streak`, `days` | his account of points, his level, days of check-in in a row, days of absence |
+| `attributes.NAME` | what his profile says |
+| `value.NAME` | his value in a dimension, as transitions carry it |
+| `offer.value`, `offer.code`, `offer.until`, `offer.terms`, `offer.prize` | of the offer that the message brings |
+
+A word that is missing or empty is not known. What an offer always has needs no bar in a message that brings it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Protocol
+from urllib.parse import quote
 
-from streams.threshold import ATTRIBUTES
+from streams.threshold import ATTRIBUTES, NAMES
 
 VARIABLE = re.compile(r"\{\{|\}\}|\{([^{}|]*)(\|[^{}]*)?\}|[{}]")
-KNOWN = ("interest", "points")
+KNOWN = ("interest", "item", "picture", "url", "points", "level", "streak", "days")
+OFFER = ("offer.value", "offer.code", "offer.until", "offer.terms", "offer.prize")
+VALUE = "value."
+ADDRESSES = ("url", "picture")
 
 
 class Known(Protocol):
@@ -24,8 +40,10 @@ class Known(Protocol):
         """Return what is known by a name, None or empty where nothing is."""
 
 
-def check(text: str) -> None:
+def check(text: str, dimensions: Collection[str] = NAMES, always: Collection[str] = ()) -> None:
     """Refuse a template that could not be filled for everybody.
+
+    `dimensions` are those of which it may tell the value; `always` the variables that are known of everybody.
 
     Raises:
         ValueError: a brace that is not closed, a variable that there is none of, or one that might be unknown.
@@ -36,9 +54,8 @@ def check(text: str) -> None:
             continue
         if name is None:
             raise ValueError(f"{whole!r} stands alone: a variable is written {{interest|…}}, a brace as such twice")
-        if name not in KNOWN and not (name.startswith(ATTRIBUTES) and name != ATTRIBUTES):
-            raise ValueError(f"{{{name}}}: there is no such variable; there are {', '.join(KNOWN)}, {ATTRIBUTES}NAME")
-        if other is None:
+        _check_name(name, dimensions)
+        if other is None and name not in always:
             raise ValueError(f"{{{name}}}: write what stands there where it is not known, as {{{name}|…}}")
 
 
@@ -51,3 +68,28 @@ def render(text: str, words: Known) -> str:
         return words.get(found.group(1)) or (found.group(2) or "|")[1:]
 
     return VARIABLE.sub(fill, text) if "{" in text or "}" in text else text
+
+
+def render_address(text: str, words: Known) -> str:
+    """Return an address with its variables filled; all but those that are addresses themselves are percent-encoded."""
+    return render(text, _Quoted(words))
+
+
+class _Quoted:
+    """Words as an address takes them."""
+
+    def __init__(self, words: Known) -> None:
+        self._words = words
+
+    def get(self, name: str, /) -> str | None:
+        word = self._words.get(name)
+        return word if name in ADDRESSES or not word else quote(word, safe="")
+
+
+def _check_name(name: str, dimensions: Collection[str]) -> None:
+    if name.startswith(VALUE):
+        if name.removeprefix(VALUE) not in dimensions:
+            raise ValueError(f"{{{name}}}: there is no such dimension; there are {', '.join(dimensions)}")
+    elif name not in (*KNOWN, *OFFER) and not (name.startswith(ATTRIBUTES) and name != ATTRIBUTES):
+        there = ", ".join((*KNOWN, f"{ATTRIBUTES}NAME", f"{VALUE}NAME", *OFFER))
+        raise ValueError(f"{{{name}}}: there is no such variable; there are {there}")

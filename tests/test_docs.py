@@ -18,6 +18,7 @@ from streams.core.dimension import DIMENSIONS, RFM
 from streams.core.row import CAUSES, DAYS, WEEKS
 from streams.core.rules import MAX_BANDS
 from streams.core.value import TIERS
+from streams.offer import SORTS
 from streams.playbook import SHIPPED
 from streams.push.policy import Reason
 from streams.refusal import DAY_FACTS, MOST_OWN, TIMELESS_FACTS, WORDS
@@ -90,7 +91,7 @@ def test_the_playbooks_of_the_marketers_book_are_those_that_are_there_and_its_ow
     for name, playbook in SHIPPED.items():
         body = playbook.body.replace("|", "\\|")
         assert f"| {name} | {playbook.on} | {playbook.title} | {body} |" in CONFIG
-    [example] = [block for block in blocks(CONFIG, "toml") if "[playbooks." in block]
+    [example] = [block for block in blocks(CONFIG, "toml") if "[playbooks.rescue_beijing]" in block]
     file = tmp_path / "mine.toml"
     file.write_text(example)
     assert settings.load(file, {}).playbooks.keys() == SHIPPED.keys() | {"rescue_beijing"}
@@ -156,7 +157,17 @@ def facts_table():
     return "\n".join(f"| {fact} | {FACT_WORDS[fact]} | {longest[fact]} |" for fact in WORDS)
 
 
+def offers_table():
+    rows = []
+    for kind, sort in SORTS.items():
+        needs = [f"`{name}`" for name in sort.needs]
+        needs += [f"one of {' '.join(f'`{name}`' for name in group)}" for group in sort.one_of]
+        rows.append(f"| {kind} | {sort.what} | {', '.join(needs)} | {' '.join(f'`{name}`' for name in sort.may)} |")
+    return "\n".join(rows)
+
+
 DRAWN = {
+    "offers": offers_table,
     "overview": overview,
     "topics": topics_diagram,
     "activity": lambda: moves_diagram(DIMENSIONS[0].moves),
@@ -217,7 +228,7 @@ def test_every_class_and_cause_is_explained():
 
 def test_the_settings_shown_can_be_used(tmp_path):
     shown = blocks(CONFIG, "toml")
-    assert len(shown) == 5
+    assert len(shown) == 6
     for text in shown:
         file = tmp_path / "awaken.toml"
         file.write_text(text)

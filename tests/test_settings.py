@@ -148,15 +148,16 @@ def test_a_table_in_the_environment_is_json():
 
 
 def test_the_examples_of_the_shipped_file_can_be_used(tmp_path):
-    [playbooks, own, kinds] = (
+    [playbooks, budgets, offers, own, kinds] = (
         settings._meta(f).examples for f in msgspec.structs.fields(Settings) if settings._is_many(f)
     )
-    examples = "\n".join([*playbooks, *own, *kinds])
+    examples = "\n".join([*playbooks, *budgets, *offers, *own, *kinds])
     printed = [line.removeprefix("#").strip() for line in settings.document().splitlines()]
     assert [line for line in examples.splitlines() if line not in printed] == []
     file = tmp_path / "awaken.toml"
-    file.write_text(examples)
+    file.write_text(f'push.secret = "{"s" * 16}"\n{examples}')
     found = settings.load(file, {})
+    assert set(found.offers) == {"come_back", "spring_draw"}
     assert set(found.playbooks) == {*settings.Settings().playbooks, "beijing"}
     assert set(found.own) == {"spender", "region"}
     assert settings.thresholds(found, "rider").activity.dormant_days == 3
@@ -241,7 +242,7 @@ def test_a_playbook_is_not_called_as_all_of_them_together(tmp_path):
         ('on = "mod.content"', "playbooks.mine.on = 'mod.content': there is no dimension mod; there are activity"),
         ('on = "dormant"', "playbooks.mine.on = 'dormant'.*text such as activity.dormant"),
         ('when = { rfm = "vip" }', "playbooks.mine.when.rfm = 'vip': rfm has no such value; it has let_go"),
-        ('title = "{name}"', "playbooks.mine: '{name}': {name}: there is no such variable"),
+        ('title = "{name}"', "playbooks.mine.title = '{name}': {name}: there is no such variable"),
         ('tilte = "x"', "playbooks.mine.tilte = 'x': there is no such setting; did you mean playbooks.mine.title"),
     ],
 )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from streams.hold import NextStep
 from streams.settings import DAY
 
-from .policy import Case, Hearing, Standing
 from .charter import Charter
+from .policy import Case, Hearing, Standing
 from .trigger import Origin, Triggers
 
 if TYPE_CHECKING:

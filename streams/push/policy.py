@@ -19,10 +19,10 @@ from streams.tally import Arm
 from streams.wire.event import Profile, allowed
 from streams.wire.message import Decision, Verdict, instant
 
+from .charter import USAGE_WINDOW_MS
 from .gate import EVERY, Admission, Ask, Limit
 from .quiet import quiet_until, zone_of
 from .rhythm import best_hour, next_window
-from .charter import USAGE_WINDOW_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -52,7 +52,7 @@ class Grant(Struct, frozen=True):
     """What a push offers its user: the offer's name and kind, a code of his own, and what it says.
 
     `value` is what it costs us when it is used, in units of the currency; `until` when it ends, int ms UTC, None for
-    never; `prize` what was drawn, where it is a draw.
+    never. Of a draw, `prize` is what was won, and `commitment` the SHA-256 of the seed from which that follows.
     """
 
     offer: str
@@ -62,6 +62,7 @@ class Grant(Struct, frozen=True):
     terms: str
     until: int | None = None
     prize: str = ""
+    commitment: str = ""
 
 
 class Decision(Struct, frozen=True):

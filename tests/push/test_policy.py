@@ -6,6 +6,7 @@ import itertools
 import pytest
 from msgspec.structs import replace
 
+from streams.push.charter import Charter
 from streams.push.gate import Admission
 from streams.push.memory import MemoryGate
 from streams.push.policy import (
@@ -19,7 +20,6 @@ from streams.push.policy import (
     share_of,
     stop,
 )
-from streams.push.charter import Charter
 from streams.push.trigger import Candidate
 from streams.settings import Push, Settings, Step
 from streams.wire.event import Profile
