@@ -14,6 +14,7 @@ The way of the data, and the order in which to read:
     column.py               columns that grow in place
     dictionary.py           … and names of categories and sources → codes
     hold.py                 pushes that wait for their time
+    consent.py              where and about what a user may be written to, as his profile and he himself say
     shard.py                one partition's users, which worker, replay and benchmark drive
     core/row.py             the row, the order, the event, the move: four layouts
     core/dimension.py       everything that a user can be, each dimension declared once

@@ -10,6 +10,9 @@ TRANSITIONS = Counter("awaken_transitions_total", "transitions", ["dimension", "
 DEAD_LETTERS = Counter("awaken_dead_letters_total", "records that could not be read", ["topic", "reason"])
 DECISIONS = Counter("awaken_decisions_total", "push decisions", ["playbook", "reason"])
 DELIVERIES = Counter("awaken_deliveries_total", "deliveries that ended", ["channel", "outcome"])
+OBJECTIONS = Counter(
+    "awaken_push_objections_total", "unsubscriptions and complaints after pushes", ["playbook", "kind"]
+)
 USERS = Gauge("awaken_users", "users by value, of every dimension", ["dimension", "value"])
 SOURCE_USERS = Gauge("awaken_source_users", "users by first-touch source, of the largest ten", ["source"])
 SOURCE_SHARE = Gauge("awaken_source_share", "share of the largest source among users whose source is known")

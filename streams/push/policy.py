@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from streams.wire.event import Profile, allowed
-from streams.wire.message import Decision, Verdict, instant
+from streams.consent import allowed, usable
+from streams.wire.event import Profile
+from streams.wire.message import Decision, MessageKind, Verdict, instant
 
 from .quiet import clock_time, quiet_until, zone_of
 
@@ -123,12 +124,15 @@ def configured(push: Push) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(push.channels) if name != "webhook" or push.webhook_url)
 
 
-def addresses(profile: Profile | None, push: Push) -> dict[str, str]:
-    """Return the user's address on each channel that may be used: configured, allowed by him, and known."""
+def addresses(profile: Profile | None, push: Push, kind: MessageKind | None = None) -> dict[str, str]:
+    """Return the user's address on each channel that may be used: configured, allowed by him, known and of use.
+
+    Given a kind of message, channels on which he wants none of it are left out.
+    """
     if profile is None:
         return {}
-    found = {name: profile.contacts.get(name, "").strip() for name in _allowed(profile, push)}
-    return {name: address for name, address in found.items() if address}
+    found = {name: profile.contacts.get(name, "").strip() for name in _allowed(profile, push, kind)}
+    return {name: address for name, address in found.items() if address and usable(profile, name)}
 
 
 def _historic(case: Case) -> tuple[bool, str]:
@@ -197,8 +201,8 @@ CHAIN = (
 )
 
 
-def _allowed(profile: Profile | None, push: Push) -> tuple[str, ...]:
-    consent = allowed(profile) if profile else {}
+def _allowed(profile: Profile | None, push: Push, kind: MessageKind | None = None) -> tuple[str, ...]:
+    consent = allowed(profile, kind) if profile else {}
     return tuple(name for name in configured(push) if consent.get(name) is True)
 
 
