@@ -65,6 +65,9 @@ The way of the data, and the order in which to read:
     push/gate.py            what was sent and what may be: caps and claims in Redis
     push/deliverer.py       deliver: once per decision and channel
     channels/               one file a channel: its options, and how it sends
+    preference.py           links by which users say what they want
+    worker/preferences.py   … and the page to which they lead
+    worker/form.py          … as HTML
 
 Beside the way:
 

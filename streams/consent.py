@@ -100,6 +100,12 @@ def allowed(profile: Profile, kind: MessageKind | None = None) -> dict[str, bool
     }
 
 
+def refuses(profile: Profile, kind: MessageKind) -> bool:
+    """Say whether he wants no message of a kind, on whichever channel; on one of them he may all the same."""
+    word = profile.said.get(f"{EVERYWHERE}/{kind}") if isinstance(profile, Known) else None
+    return not _yes(word)
+
+
 def usable(profile: Profile, channel: str) -> bool:
     """Say whether his address on a channel is of use: nothing sent to it has bounced since his profile."""
     bounced = profile.bounced.get(channel) if isinstance(profile, Known) else None
