@@ -5,6 +5,7 @@ import itertools
 import pytest
 from msgspec.structs import replace
 
+from streams.consent import Known, Said
 from streams.push.policy import CHAIN, NO_LONGER, Case, Standing, addresses, configured, decide, share_of, stop
 from streams.push.trigger import Candidate
 from streams.settings import Push
@@ -205,3 +206,17 @@ def test_what_may_have_changed_is_asked_before_it_goes_out():
     last = AT + round(push.expires_hours * 3_600_000)
     assert stop(decision, Standing(), push, last) == ""
     assert "within 72 hours" in stop(decision, Standing(), push, last + 1)
+
+
+def test_an_address_to_which_messages_bounced_or_where_he_wants_none_of_the_kind_is_not_used():
+    known = Known("u1", AT, contacts=ADDRESSES, consent={"inbox": True, "webhook": True})
+    assert addresses(known, GOOD.push) == ADDRESSES
+    assert addresses(replace(known, bounced={"webhook": AT}), GOOD.push) == {"inbox": "u1"}
+    some = replace(known, said={"inbox/offer": Said(AT + 1, yes=False)})
+    assert addresses(some, GOOD.push) == addresses(some, GOOD.push, "content") == ADDRESSES
+    assert addresses(some, GOOD.push, "offer") == {"webhook": "w1"}
+
+
+def test_who_has_unsubscribed_since_his_profile_gives_no_consent():
+    known = Known("u1", AT, contacts=ADDRESSES, consent={"inbox": True}, said={"*": Said(AT + 1, yes=False)})
+    assert decide(replace(GOOD, profile=known)).reason == "no_consent"
