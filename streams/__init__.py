@@ -16,6 +16,7 @@ The way of the data, and the order in which to read:
     hold.py                 pushes that wait for their time
     tally.py                what users did, summed up
     trial.py                what pushed users did, and those from whom pushes were withheld
+    consent.py              where and about what a user may be written to, as his profile and he himself say
     shard.py                one partition's users, which worker, replay and benchmark drive
     core/row.py             the row, the order, the event, the move: four layouts
     core/dimension.py       everything that a user can be, each dimension declared once
@@ -72,6 +73,9 @@ The way of the data, and the order in which to read:
     push/gate.py            what was sent and what may be: caps and claims in Redis
     push/deliverer.py       deliver: once per decision and channel
     channels/               one file a channel: its options, and how it sends
+    preference.py           links by which users say what they want
+    worker/preferences.py   … and the page to which they lead
+    worker/form.py          … as HTML
 
 Beside the way:
 

@@ -13,6 +13,9 @@ TRIAL_USERS = Counter(
     "awaken_trial_users_total", "users whose attribution window is over and counted", ["playbook", "arm"]
 )
 DELIVERIES = Counter("awaken_deliveries_total", "deliveries that ended", ["channel", "outcome"])
+OBJECTIONS = Counter(
+    "awaken_push_objections_total", "unsubscriptions and complaints after pushes", ["playbook", "kind"]
+)
 USERS = Gauge("awaken_users", "users by value, of every dimension", ["dimension", "value"])
 SOURCE_USERS = Gauge("awaken_source_users", "users by first-touch source, of the largest ten", ["source"])
 SOURCE_SHARE = Gauge("awaken_source_share", "share of the largest source among users whose source is known")

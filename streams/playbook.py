@@ -130,6 +130,8 @@ def check(
         ValueError: its text names the key, the value and what is allowed.
     """
     place = f"playbooks.{name}"
+    if name == ALL:
+        raise ValueError(f"{place}: this name stands for all playbooks together; choose another")
     _check_named(f"{place}.budget", playbook.budget, budgets)
     _check_message(place, playbook, dimensions, channels, offers)
     before = 0.0

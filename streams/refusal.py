@@ -12,7 +12,6 @@ from streams.core.dimension import FIRST_OWN
 from streams.core.row import CLICK_KINDS, DAYS, MAX_DIMENSIONS, PERIODS, WEEKS
 from streams.core.rules import FACTS, MAX_BANDS, NO_FACT
 from streams.core.window import I4_MAX, U1_MAX, U2_MAX
-from streams.playbook import ALL
 from streams.threshold import ATTRIBUTES, NAMES, Bounds, Own, Thresholds
 
 NAME = re.compile(r"[a-z0-9_]{1,40}")
@@ -89,8 +88,6 @@ def check_playbook(
     place = f"playbooks.{name}"
     if not NAME.fullmatch(name):
         raise ValueError(f"{place}: a playbook's name is 1 to 40 of a-z, 0-9 and _")
-    if name == ALL:
-        raise ValueError(f"{place}: this name stands for all playbooks together; choose another")
     dimension, _, value = on.partition(".")
     _check_word(f"{place}.on = {on!r}", dimension, value, values)
     for key, words in when.items():

@@ -13,12 +13,28 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import orjson
 
+from streams import consent
 from streams.column import Column
 from streams.core import fold as core
 from streams.core import order, period
 from streams.core.activity import ACTIVITY, NONE
 from streams.core.fold import MOST_MOVES, Law, State
-from streams.core.row import CHANNELS, DAY, EVENT, MOVE, NEVER, ORDER, ORDERS, PROFILES, ROW, RULES, SEED, TIME
+from streams.core.row import (
+    CHANNELS,
+    DAY,
+    EVENT,
+    FEEDBACK,
+    IS_SAID,
+    MOVE,
+    NEVER,
+    ORDER,
+    ORDERS,
+    PROFILES,
+    ROW,
+    RULES,
+    SEED,
+    TIME,
+)
 from streams.core.row import MAX_DIMENSIONS as DIMENSIONS
 from streams.core.rules import MAX_VALUES, Rulebook, carried
 from streams.dictionary import OTHER, Dictionary
@@ -27,8 +43,8 @@ from streams.index import Index
 from streams.tally import Arm
 from streams.trial import Trials
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
-from streams.wire.decode import read_profile
-from streams.wire.event import Profile, allowed, instant_ms
+from streams.wire.decode import Payloads, read_feedback
+from streams.wire.event import Feedback, Profile, instant_ms
 
 FIRST_CAPACITY = 1024
 NO_STOPS = np.empty((0, 2), np.int64)
@@ -75,7 +91,8 @@ class Shard:
     Attributes:
         book: the rules that hold.
         index: user key ⇄ row number.
-        profiles: row number → newest profile as its JSON bytes; only users who have one.
+        profiles: row number → newest profile and what he has said himself, as `consent` keeps them; only users of
+            whom there is either.
         categories, origins: names ⇄ codes.
         periods: the growth accounting (`core.period`).
         watermark: time up to which absence has been settled, int ms UTC.
@@ -87,6 +104,8 @@ class Shard:
         steps: playbooks' next steps that wait for theirs.
         trials: what pushes bring, to be compared with what withheld ones would have.
         erased: keys of users who were erased, for others to forget them too; who has done so takes them out.
+        objections: complaints and unsubscriptions that were folded, for others to count; who has done so takes them
+            out.
     """
 
     def __init__(self, book: Rulebook) -> None:
@@ -106,6 +125,7 @@ class Shard:
         self.erased: list[bytes] = []
         self.hold, self.steps, self.trials = held_pushes(), next_steps(), Trials()
         self._beside: dict[bytes, Beside] = {HOLD_KEY: self.hold, STEP_KEY: self.steps, TRIAL_KEY: self.trials}
+        self.objections: list[Feedback] = []
         self._plans: list[Plan] = []
         self._since = 0
         self._books = {book.number: book}
@@ -168,18 +188,19 @@ class Shard:
             self._grow(len(self.index))
         return who
 
-    def fold(self, events: np.ndarray, payloads: dict[int, bytes | None]) -> np.ndarray:
+    def fold(self, events: np.ndarray, payloads: Payloads) -> np.ndarray:
         """Fold events (EVENT[n], in order) and return the moves they make (MOVE[m]).
 
-        `payloads` maps the offset of a profile event to its JSON bytes, None to erase the user.
+        `payloads` holds what was handed on whole; what is folded of it is taken out.
         """
         self.trials.hear(events, self.index.key)
         if not payloads:
             return self._fold_in_time(events)
         moves, start = [], 0
-        for k in np.flatnonzero(events["source"] == PROFILES).tolist():
+        for k in np.flatnonzero(_is_whole(events)).tolist():
             moves.append(self._fold_in_time(events[start:k]))
-            moves.append(self._apply_profile(events[k : k + 1], payloads.pop(int(events["offset"][k]))))
+            place = int(events["source"][k]), int(events["offset"][k])
+            moves.append(self._apply(events[k : k + 1], payloads.pop(place)))
             start = k + 1
         moves.append(self._fold_in_time(events[start:]))
         return np.concatenate(moves)
@@ -251,7 +272,7 @@ class Shard:
             kept.forget(self.index.key(row).decode())
 
     def profile(self, key: bytes) -> bytes | None:
-        """Return a user's newest profile as its JSON bytes, None where there is none."""
+        """Return what is kept of a user's profile, for `consent.read`; None where there is nothing."""
         number = self.index.find(key)
         return None if number is None else self.profiles.get(number)
 
@@ -341,27 +362,46 @@ class Shard:
         self._followed = last
         return self._fold(_pass(np.arange(first, last), RULES, self._since))
 
-    def _apply_profile(self, event: np.ndarray, payload: bytes | None) -> np.ndarray:
-        row = int(event["row"][0])
-        if event["offset"][0] < self.rows["applied"][row, PROFILES]:
+    def _apply(self, event: np.ndarray, payload: bytes | None) -> np.ndarray:
+        """Fold an event (EVENT[1]) that was handed on whole, unless it was already."""
+        row, source = int(event["row"][0]), int(event["source"][0])
+        if event["offset"][0] < self.rows["applied"][row, source]:
             self.skipped += 1
             return np.empty(0, MOVE)
         if payload is None:
             self.erase(row)
             self.erased.append(self.index.key(row))
             return np.empty(0, MOVE)
-        self.profiles[row] = payload
-        profile = read_profile(payload)
+        return self._hear(event, payload) if source == FEEDBACK else self._apply_profile(event, payload)
+
+    def _hear(self, event: np.ndarray, payload: bytes) -> np.ndarray:
+        """Keep what a user says back of a push beside his profile, and fold the event."""
+        row, feedback = int(event["row"][0]), read_feedback(payload)
+        self.profiles[row] = consent.spoken(self.profiles.get(row), feedback)
+        self._note_reach(self.rows[row], consent.read(self.profiles[row]))
+        if feedback.kind in consent.OBJECTIONS:
+            self.objections.append(feedback)
+        return self._fold_in_time(event)
+
+    def _apply_profile(self, event: np.ndarray, payload: bytes) -> np.ndarray:
+        row = int(event["row"][0])
+        self.profiles[row] = consent.renewed(self.profiles.get(row), payload)
+        profile = consent.read(self.profiles[row])
+        self._note_reach(self.rows[row], profile)
         self._note_profile(self.rows[row], profile)
         if profile.side in self.book.kinds:
             event["side"] = self.book.kinds.index(profile.side) + 1
         return self._fold(event, self._attribute_values(profile))
 
-    def _note_profile(self, row: np.void, profile: Profile) -> None:
-        """Bring what the fold must know of a profile into the row."""
-        consents = allowed(profile)
-        row["contacts"] = sum(1 << k for k, name in enumerate(CHANNELS) if profile.contacts.get(name))
+    def _note_reach(self, row: np.void, profile: Profile) -> None:
+        """Bring into the row on which channels a user can be reached, and which he allows."""
+        consents, contacts = consent.allowed(profile), profile.contacts
+        reached = [bool(contacts.get(name)) and consent.usable(profile, name) for name in CHANNELS]
+        row["contacts"] = sum(1 << k for k, reaches in enumerate(reached) if reaches)
         row["consents"] = sum(1 << k for k, name in enumerate(CHANNELS) if consents.get(name))
+
+    def _note_profile(self, row: np.void, profile: Profile) -> None:
+        """Bring what else the fold must know of a profile into the row."""
         row["flags"] = (int(row["flags"]) & ~SEED) | (SEED if profile.seed else 0)
         if profile.membership is not None:
             row["member_from"] = instant_ms(profile.membership.since) // DAY
@@ -455,6 +495,14 @@ def _pass(who: np.ndarray, source: int, at: int) -> np.ndarray:
     events = np.zeros(len(who), EVENT)
     events["row"], events["source"], events["at"] = who, source, at
     return events
+
+
+def _is_whole(events: np.ndarray) -> np.ndarray:
+    """Say of each event (EVENT[n]) whether it is handed on whole beside its columns."""
+    heard = events["source"] == FEEDBACK
+    whole: np.ndarray = events["source"] == PROFILES
+    whole[heard] = IS_SAID[events["kind"][heard]]
+    return whole
 
 
 def is_blank(rows: np.ndarray) -> np.ndarray:

@@ -4,10 +4,24 @@ import numpy as np
 import orjson
 import pytest
 
-from streams import rulebook
+from streams import consent, rulebook
 from streams import shard as room
-from streams.core.row import CHANNELS, CLICK_KINDS, CLICKS, DAY, EVENT, NEVER, ORDERS, PROFILES, SEED, THRESHOLD_CAUSE
+from streams.core.row import (
+    CHANNELS,
+    CLICK_KINDS,
+    CLICKS,
+    DAY,
+    EVENT,
+    FEEDBACK,
+    FEEDBACK_KINDS,
+    NEVER,
+    ORDERS,
+    PROFILES,
+    SEED,
+    THRESHOLD_CAUSE,
+)
 from streams.core.rules import activity_only
+from streams.portrait import portrait
 from streams.settings import Settings
 from streams.shard import FIRST_CAPACITY, Plan, Shard
 from streams.threshold import Own, Value
@@ -38,19 +52,24 @@ class Town:
         return self.tell(user, at, ORDERS, act=1, amount=amount, hash=self.offset + 1, **more)
 
     def profile(self, user, at=T0, **said):
-        payload = orjson.dumps({"user": user, "at": at} | said)
-        return self.tell(user, at, PROFILES, payloads={self.offset: payload})
+        return self.tell(user, at, PROFILES, {"user": user, "at": at} | said)
+
+    def hear(self, user, kind, at=T0, **said):
+        told = {"user": user, "at": at, "decision": "d", "kind": kind} | said
+        return self.tell(user, at, FEEDBACK, told, kind=FEEDBACK_KINDS.index(kind))
 
     def tombstone(self, user, at=T0):
-        return self.tell(user, at, PROFILES, payloads={self.offset: None})
+        return self.tell(user, at, PROFILES, None)
 
-    def tell(self, user, at, source, payloads=None, **fields):
+    def tell(self, user, at, source, told=(), **fields):
         event = np.zeros(1, EVENT)
         for name, value in ({"at": at, "source": source, "offset": self.offset} | fields).items():
             event[name] = value
+        payload = None if told is None else orjson.dumps(told)
+        payloads = {} if told == () else {(source, self.offset): payload}
         self.offset += 1
         event["row"] = self.shard.intern([user.encode()])
-        return self.shard.fold(event, payloads or {})
+        return self.shard.fold(event, payloads)
 
     def row(self, user):
         return self.shard.rows[self.shard.index.find(user.encode())]
@@ -153,7 +172,7 @@ def test_a_profile_that_comes_again_is_skipped(town):
     event = np.zeros(1, EVENT)
     event["source"], event["at"], event["offset"] = PROFILES, T0, 0
     payload = orjson.dumps({"user": "a", "at": T0, "attributes": {"age": 3}})
-    assert len(town.shard.fold(event, {0: payload})) == 0
+    assert len(town.shard.fold(event, {(PROFILES, 0): payload})) == 0
     assert town.shard.skipped == 1
     assert town.word("a", AGE) == "grown"
 
@@ -180,6 +199,56 @@ def test_a_profile_says_where_he_is_reached_and_of_merged_accounts_the_most_rest
     assert row["flags"] & SEED
     town.profile("a", consent={"email": True}, merged=[{"user": "b", "consent": {"email": False}}])
     assert (town.row("a")["contacts"], town.row("a")["consents"], town.row("a")["flags"]) == (0, 0, 0)
+
+
+def reached(town, user):
+    contact = portrait(town.shard, user.encode())["contact"]
+    return contact["reachable"], contact["allowed"]
+
+
+def test_what_he_says_back_counts_at_once_and_outlives_the_next_profile(town):
+    both = {"email": "e", "sms": "s"}
+    town.profile("a", contacts=both, consent=dict.fromkeys(both, True))
+    town.hear("a", "unsubscribed", T0 + 5, channel="email")
+    assert reached(town, "a") == (["sms", "email"], ["sms"])
+    town.hear("a", "bounced", T0 + 6, channel="sms")
+    assert reached(town, "a") == (["email"], ["sms"])
+    town.profile("a", T0 + 4, contacts=both, consent=dict.fromkeys(both, True))
+    assert reached(town, "a") == (["email"], ["sms"])
+    town.profile("a", T0 + 7, contacts=both, consent=dict.fromkeys(both, True))
+    assert reached(town, "a") == (["sms", "email"], ["sms", "email"])
+
+
+def test_of_whom_there_is_no_profile_what_he_said_is_kept(town):
+    town.hear("a", "complained", T0 + 5)
+    town.hear("a", "opened", T0 + 6)
+    assert consent.allowed(consent.read(town.shard.profile(b"a"))) == {}
+    town.profile("a", T0, contacts={"email": "e"}, consent={"email": True})
+    assert reached(town, "a") == (["email"], [])
+    assert restored(town.shard).profile(b"a") == town.shard.profile(b"a")
+
+
+def test_what_he_says_that_comes_again_is_skipped(town):
+    town.hear("a", "unsubscribed", channel="email")
+    event = np.zeros(1, EVENT)
+    event["source"], event["kind"], event["at"] = FEEDBACK, FEEDBACK_KINDS.index("subscribed"), T0 + 9
+    again = {(FEEDBACK, 0): orjson.dumps({"user": "a", "at": T0 + 9, "decision": "d", "kind": "subscribed"})}
+    assert len(town.shard.fold(event, again)) == 0
+    assert town.shard.skipped == 1
+    assert consent.read(town.shard.profile(b"a")).said.keys() == {"email"}
+
+
+def test_objections_are_told_once_and_with_the_decision_that_they_are_about(town):
+    for kind in ("unsubscribed", "subscribed", "bounced", "delivered", "complained"):
+        town.hear("a", kind, channel="email")
+    assert [feedback.kind for feedback in town.shard.objections] == ["unsubscribed", "complained"]
+    assert {feedback.decision for feedback in town.shard.objections} == {"d"}
+
+
+def test_who_is_erased_has_said_nothing(town):
+    town.hear("a", "unsubscribed", T0 + 5)
+    town.tombstone("a", T0 + 6)
+    assert town.shard.profile(b"a") is None
 
 
 def test_a_profile_says_his_kind(town):

@@ -32,7 +32,7 @@ class Town:
         for name, value in ({"at": at, "source": source, "offset": self.offset} | fields).items():
             event[name] = value
         event["row"] = self.shard.intern([user.encode()])
-        self.shard.fold(event, {} if payload == b"" else {self.offset: payload})
+        self.shard.fold(event, {} if payload == b"" else {(source, self.offset): payload})
         self.offset += 1
 
     def visit(self, user, at=T0 - DAY):

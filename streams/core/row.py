@@ -31,7 +31,9 @@ CLICK_KINDS = (
     "like", "review", "checkin", "feedback", "complaint", "resolved", "redeem",
 )  # fmt: skip
 ORDER_KINDS = ("paid", "refunded", "cancelled")
-FEEDBACK_KINDS = ("delivered", "opened", "clicked", "bounced", "complained", "unsubscribed")
+FEEDBACK_KINDS = ("delivered", "opened", "clicked", "bounced", "complained", "unsubscribed", "subscribed")
+IS_SAID = np.array([kind in ("bounced", "complained", "unsubscribed", "subscribed") for kind in FEEDBACK_KINDS])
+"""By kind of feedback: whether it bears upon where and about what he may be written to."""
 CHANNELS = ("sms", "email", "app_push", "wechat", "weibo", "inbox", "webhook")
 
 MAX_DIMENSIONS = 24

@@ -22,6 +22,7 @@ from weakref import WeakValueDictionary
 
 from redis.exceptions import RedisError
 
+from streams import preference
 from streams.channels import Channel, Message, Receipt
 from streams.channels.inbox import Inbox
 from streams.channels.webhook import Webhook
@@ -134,6 +135,7 @@ class Deliverer:
             kind=decision.kind,
             link=decision.link,
             picture=decision.picture,
+            unsubscribe=preference.link(self.push, decision, channel),
         )
 
 

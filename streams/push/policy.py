@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
+from streams.consent import allowed, usable
 from streams.tally import Arm
-from streams.wire.event import Profile, allowed
-from streams.wire.message import Decision, Verdict, instant
+from streams.wire.event import Profile
+from streams.wire.message import Decision, MessageKind, Verdict, instant
 
 from .charter import USAGE_WINDOW_MS
 from .gate import EVERY, Admission, Ask, Limit
@@ -264,12 +265,12 @@ def withheld(hearing: Hearing) -> bool:
     )
 
 
-def addresses(profile: Profile | None, channels: Collection[str]) -> dict[str, str]:
-    """Return the user's address on each of the channels that may be used: allowed by him, and known."""
+def addresses(profile: Profile | None, channels: Collection[str], kind: MessageKind) -> dict[str, str]:
+    """Return the user's address on each of the channels that may be used: allowed for this kind, known and of use."""
     if profile is None:
         return {}
-    found = {name: profile.contacts.get(name, "").strip() for name in _allowed(profile, channels)}
-    return {name: address for name, address in found.items() if address}
+    found = {name: profile.contacts.get(name, "").strip() for name in _allowed(profile, channels, kind)}
+    return {name: address for name, address in found.items() if address and usable(profile, name)}
 
 
 def episode_of(candidate: Candidate) -> str:
@@ -299,13 +300,14 @@ def _still_so(hearing: Hearing) -> tuple[bool, str]:
 def _consent(hearing: Hearing) -> tuple[bool, str]:
     profile, wanted = hearing.case.profile, hearing.message.channels
     channels = hearing.case.charter.channels
-    hearing.reachable = _allowed(profile, tuple(n for n in channels if n in wanted) if wanted else channels)
+    asked = tuple(name for name in channels if name in wanted) if wanted else channels
+    hearing.reachable = _allowed(profile, asked, hearing.message.kind)
     nothing = "no profile" if profile is None else "on no channel of ours"
     return bool(hearing.reachable), ", ".join(hearing.reachable) or nothing
 
 
 def _contactable(hearing: Hearing) -> tuple[bool, str]:
-    known = addresses(hearing.case.profile, hearing.reachable)
+    known = addresses(hearing.case.profile, hearing.reachable, hearing.message.kind)
     nothing = f"no address on {', '.join(hearing.reachable)}"
     hearing.reachable = tuple(known)
     return bool(known), ", ".join(known) or nothing
@@ -383,6 +385,6 @@ CHAIN: tuple[Rule | Limited, ...] = (
 PASSED = {rule.name: Verdict(rule.name, passed=True) for rule in CHAIN}
 
 
-def _allowed(profile: Profile | None, channels: Collection[str]) -> tuple[str, ...]:
-    consent = allowed(profile) if profile else {}
+def _allowed(profile: Profile | None, channels: Collection[str], kind: MessageKind) -> tuple[str, ...]:
+    consent = allowed(profile, kind) if profile else {}
     return tuple(name for name in channels if consent.get(name) is True)

@@ -20,6 +20,7 @@ from streams.core.row import (
     EVENT,
     FEEDBACK,
     FEEDBACK_KINDS,
+    IS_SAID,
     ORDER_KINDS,
     ORDERS,
     PROFILES,
@@ -31,16 +32,21 @@ EARLIEST_AT = 631_152_000_000
 """1990-01-01: an earlier time is some other unit's, as seconds taken for milliseconds are."""
 
 read_profile = msgspec.json.Decoder(Profile).decode
+read_feedback = msgspec.json.Decoder(Feedback).decode
 readers: dict[int, Callable[[bytes], Any]] = {
     CLICKS: msgspec.json.Decoder(Click).decode,
     ORDERS: msgspec.json.Decoder(Order).decode,
     PROFILES: read_profile,
-    FEEDBACK: msgspec.json.Decoder(Feedback).decode,
+    FEEDBACK: read_feedback,
 }
 KINDS: dict[int, dict[str, int]] = {
     source: {name: place for place, name in enumerate(kinds)}
     for source, kinds in ((CLICKS, CLICK_KINDS), (ORDERS, ORDER_KINDS), (FEEDBACK, FEEDBACK_KINDS))
 }
+
+
+Payloads = dict[tuple[int, int], bytes | None]
+"""What is handed on whole, by source and offset: a profile's JSON, None to erase its user; what a user says back."""
 
 
 class Names(NamedTuple):
@@ -70,11 +76,11 @@ class Bad(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A chunk's good events: their keys, EVENT[n] (row not yet set), profile payloads by offset; and the bad."""
+    """A chunk's good events: their keys, EVENT[n] (row not yet set), what is handed on whole; and the bad."""
 
     keys: list[bytes]
     events: np.ndarray
-    payloads: dict[int, bytes | None]
+    payloads: Payloads
     bad: list[Bad]
 
 
@@ -104,8 +110,7 @@ def decode(
         events = _columns(source, records, values, minor_units)
     if names is not None:
         _name(events, source, values, names)
-    payloads = {r.offset: r.value for r in records} if source == PROFILES else {}
-    return Decoded(keys, events, payloads, bad)
+    return Decoded(keys, events, _payloads(source, records, events), bad)
 
 
 def _columns(source: int, records: Sequence[Record], values: Sequence[Any], minor_units: int) -> np.ndarray:
@@ -125,6 +130,15 @@ def _columns(source: int, records: Sequence[Record], values: Sequence[Any], mino
     elif source == FEEDBACK:
         events["kind"] = [KINDS[FEEDBACK][v.kind] for v in values]
     return events
+
+
+def _payloads(source: int, records: Sequence[Record], events: np.ndarray) -> Payloads:
+    """Return what is handed on whole of the records that EVENT[n] stands for."""
+    if source == PROFILES:
+        return {(source, r.offset): r.value for r in records}
+    if source == FEEDBACK:
+        return {(source, records[k].offset): records[k].value for k in np.flatnonzero(IS_SAID[events["kind"]]).tolist()}
+    return {}
 
 
 def _order_columns(events: np.ndarray, values: Sequence[Any], minor_units: int) -> None:

@@ -7,9 +7,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from streams.wire.message import MessageKind
+
 Instant = int | Annotated[datetime, Meta(tz=True)]
 User = Annotated[str, Meta(min_length=1, max_length=512)]
 Amount = Annotated[float, Meta(ge=0, le=1e9)]
+ChannelName = Annotated[str, Meta(pattern="^[a-z0-9_]{1,40}$")]
 
 
 class Click(Struct, frozen=True, gc=False):
@@ -95,23 +98,21 @@ class Profile(Struct, frozen=True):
 
 
 class Feedback(Struct, frozen=True, gc=False):
-    """What came back of a push: `decision` is the id of the decision that sent it."""
+    """What came back of a push: `decision` is the id of the decision that sent it.
+
+    `unsubscribed` and `complained` withdraw the channel, every channel where none is named; `about` narrows an
+    unsubscription to one kind of message, and `subscribed` takes back one of the same channel and kind. `bounced`: his
+    address on the channel is of no use until a newer profile comes.
+    """
 
     user: User
     at: Instant
     decision: Annotated[str, Meta(min_length=1)]
-    kind: Literal["delivered", "opened", "clicked", "bounced", "complained", "unsubscribed"]
-    channel: str | None = None
+    kind: Literal["delivered", "opened", "clicked", "bounced", "complained", "unsubscribed", "subscribed"]
+    channel: ChannelName | None = None
+    about: MessageKind | None = None
 
 
 def instant_ms(at: Instant) -> int:
     """Return an instant as int ms UTC."""
     return round(at.timestamp() * 1000) if isinstance(at, datetime) else at
-
-
-def allowed(profile: Profile) -> dict[str, bool]:
-    """Return what the user consents to, channel by channel: of merged accounts the most restrictive wins."""
-    return {
-        channel: yes and all(other.consent.get(channel, False) for other in profile.merged)
-        for channel, yes in profile.consent.items()
-    }

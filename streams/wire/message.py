@@ -156,6 +156,11 @@ def seq_of(transition: str) -> int:
     return int(transition.rsplit("-", 2)[1])
 
 
+def playbook_of(decision: str) -> str:
+    """Return the playbook that a decision's id names, whichever of its messages it is: `NAME:…` or `NAME/2:…`."""
+    return decision.partition(":")[0].partition("/")[0]
+
+
 def _head(payload: Transition | Decision | Outcome) -> tuple[str, str, str]:
     match payload:
         case Decision():

@@ -41,7 +41,7 @@ def settle(decoded: Decoded, records: Sequence[Record], number: int, partitions:
     return Decoded(
         [key for key, stay in zip(decoded.keys, stays.tolist(), strict=True) if stay],
         decoded.events[stays],
-        {offset: payload for offset, payload in decoded.payloads.items() if offset not in misplaced},
+        {place: payload for place, payload in decoded.payloads.items() if place[1] not in misplaced},
         sorted([*decoded.bad, *bad], key=lambda b: b.record.offset),
     )
 

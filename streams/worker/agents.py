@@ -200,7 +200,7 @@ async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deli
     now, push, live = partition.wall_now(), partition.settings.push, partition.settings.clock == "wall"
     users, sends = Users(partition), []
     for decision in decisions:
-        contacts = policy.addresses(users.profile(decision.user), deliverer.channels)
+        contacts = policy.addresses(users.profile(decision.user), deliverer.channels, decision.kind)
         stop = policy.stop(decision, users.standing(decision), push, now if live else decision.at)
         sends.append(deliverer.deliver(decision, contacts, now, stop))
     return [outcome for outcomes in await asyncio.gather(*sends) for outcome in outcomes]

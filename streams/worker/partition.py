@@ -18,15 +18,16 @@ from typing import Protocol
 import numpy as np
 from redis.exceptions import RedisError
 
-from streams import metrics, rulebook
+from streams import consent, metrics, rulebook
 from streams.core.row import CAUSES, CLICKS, DAY, ORDERS, SOURCES
 from streams.core.rules import Rulebook
 from streams.merge import Merge
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.wire.control import Backfill
-from streams.wire.decode import Bad, Names, decode, read_profile
+from streams.wire.decode import Bad, Names, Payloads, decode
 from streams.wire.event import Profile
+from streams.wire.message import playbook_of
 from streams.wire.partitioner import settle
 from streams.wire.transition import Encoder
 from streams.worker.chunk import Chunk
@@ -40,6 +41,8 @@ DECODED_AT_ONCE = 8192
 """Records: few enough that what is decoded is still in the processor's cache when it is made into columns."""
 RETRY_SECONDS = 0.5
 HOUR = 3_600_000
+OTHER = "other"
+"""Stands in a metric for a playbook that is none of those enabled: its values must stay few."""
 
 
 class Gap(Exception):
@@ -97,7 +100,7 @@ class Partition:
         self._reached: dict[str, int] = {}
         self._heard = [0] * len(SOURCES)
         self._newest = [0] * len(SOURCES)
-        self._payloads: dict[int, bytes | None] = {}
+        self._payloads: Payloads = {}
         self._bad: list[tuple[int, Bad]] = []
         self._backfills: list[Backfill] = []
         self._encoder = Encoder(f"awaken/{settings.group}")
@@ -140,6 +143,7 @@ class Partition:
         if len(events):
             self._count(events)
             moves.append(self.shard.fold(events, self._payloads))
+            self._count_objections()
         moves.append(self.shard.advance(self._watermark(ends)))
         self._emit(np.concatenate(moves) if len(moves) > 1 else moves[0])
         for trial, arm in self.shard.settle_trials():
@@ -188,9 +192,9 @@ class Partition:
         await asyncio.gather(committer, return_exceptions=True)
 
     def profile(self, user: str) -> Profile | None:
-        """Return what is known of a user."""
-        payload = self.shard.profile(user.encode())
-        return None if payload is None else read_profile(payload)
+        """Return a user's newest profile, with what he has said himself; None where nothing is known of him."""
+        kept = self.shard.profile(user.encode())
+        return None if kept is None else consent.read(kept)
 
     def knows(self, user: str, seq: int) -> bool:
         """Say whether the user's row has come as far as his transition number `seq`.
@@ -254,6 +258,14 @@ class Partition:
             if len(at):
                 metrics.EVENTS.labels(topic).inc(len(at))
                 self._newest[source] = max(self._newest[source], int(at.max()))
+
+    def _count_objections(self) -> None:
+        """Count what users had against pushes, by the playbook that sent them."""
+        while self.shard.objections:
+            feedback = self.shard.objections.pop()
+            playbook = self.settings.playbooks.get(name := playbook_of(feedback.decision))
+            known = name if playbook is not None and playbook.enabled else OTHER
+            metrics.OBJECTIONS.labels(known, feedback.kind).inc()
 
     def _emit(self, moves: np.ndarray) -> None:
         """Hand the moves (MOVE[n]) to the ledger as transitions."""

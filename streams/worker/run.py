@@ -19,7 +19,7 @@ from streams.push.decider import Decider
 from streams.push.deliverer import Deliverer, close_channels, open_channels
 from streams.push.gate import RedisGate
 from streams.settings import Settings
-from streams.worker import pages
+from streams.worker import pages, preferences
 from streams.worker.agents import add_agents, release
 from streams.worker.app import Awaken
 from streams.worker.census import add_census
@@ -47,6 +47,7 @@ def build(settings: Settings) -> Awaken:
         app.forget = partial(_forget, (gate.forget, Inbox.open(settings, redis).forget))
     add_pages(app)
     pages.add(app)
+    preferences.add(app)
     add_census(app)
     take_over(app)
     app.on_before_shutdown.connect(_closing(channels, redis), weak=False)

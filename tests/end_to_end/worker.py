@@ -59,11 +59,12 @@ class Worker:
     def log(self, lines=LOG_LINES):
         return self._child.end(lines)
 
-    def page(self, path):
-        """The status and text of one of its pages; (None, why) while nobody answers."""
-        url = f"http://127.0.0.1:{self.settings.web_port}{path}"
+    def page(self, path, posted=None, kind="application/json"):
+        """The status and text of one of its pages, to which bytes may be posted; (None, why) while nobody answers."""
+        headers = {"Accept": "application/json"} | ({} if posted is None else {"Content-Type": kind})
+        asked = urllib.request.Request(f"http://127.0.0.1:{self.settings.web_port}{path}", posted, headers)
         try:
-            with urllib.request.urlopen(url, timeout=PAGE_SECONDS) as answer:
+            with urllib.request.urlopen(asked, timeout=PAGE_SECONDS) as answer:  # noqa: S310 (our own)
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -20,6 +20,7 @@ from streams.core.row import (
     EVENT,
     FEEDBACK,
     FEEDBACK_KINDS,
+    IS_SAID,
     NEVER,
     ORDER_KINDS,
     ORDERS,
@@ -53,7 +54,7 @@ wide_cuts = st.lists(st.tuples(st.integers(0, len(SOURCES) - 1), st.integers(1, 
 
 
 class Deed(NamedTuple):
-    """One thing that happens; `order` is its id, `profile` the profile without user and time."""
+    """One thing that happens; `order` is its id, `body` what is handed on whole, without user and time."""
 
     source: int
     kind: int
@@ -63,7 +64,7 @@ class Deed(NamedTuple):
     origin: int = 0
     coupon: int = 0
     side: int = 0
-    profile: dict | None = None
+    body: dict | None = None
 
 
 def click(kind, **more):
@@ -74,14 +75,16 @@ def order(ident, amount, kind="paid", **more):
     return Deed(ORDERS, ORDER_KINDS.index(kind), order=ident, amount=amount, **more)
 
 
-def feedback(kind):
-    return Deed(FEEDBACK, FEEDBACK_KINDS.index(kind))
+def feedback(kind, **more):
+    place = FEEDBACK_KINDS.index(kind)
+    return Deed(FEEDBACK, place, body={"decision": "d", "kind": kind, **more} if IS_SAID[place] else None)
 
 
 def profile(**said):
-    return Deed(PROFILES, 0, profile=said)
+    return Deed(PROFILES, 0, body=said)
 
 
+SAYING = ("bounced", "complained", "unsubscribed", "subscribed")
 CLICK_DEEDS = [
     *(click(kind) for kind in CLICK_KINDS if kind not in ("redeem", "complaint", "resolved")),
     *(click("view", category=category, origin=category % 4) for category in range(1, 12)),
@@ -105,7 +108,12 @@ REFUND_DEEDS = [
     *(order(ident, 0, "cancelled") for ident in (1, 5, 6)),
 ]
 SIDE_DEEDS = [click("view", side=1), click("view", side=2), order(7, 2_000, side=2)]
-FEEDBACK_DEEDS = [feedback(kind) for kind in (*FEEDBACK_KINDS, "delivered", "delivered")]
+FEEDBACK_DEEDS = [
+    *(feedback(kind) for kind in (*FEEDBACK_KINDS, "delivered", "delivered")),
+    *(feedback(kind, channel=channel) for kind in SAYING for channel in ("email", "sms")),
+    *(feedback(kind, channel="email", about="offer") for kind in ("unsubscribed", "subscribed")),
+    feedback("unsubscribed", about="content"),
+]
 PROFILE_DEEDS = [
     profile(attributes={"region": "Harbin", "age": 30}, contacts={"email": "a@example.org"}, consent={"email": True}),
     profile(attributes={"region": "Shenzhen"}, seed=True, time_zone="Asia/Shanghai"),
@@ -163,7 +171,7 @@ def plain(source):
 
 
 def topics(history):
-    """The history as one topic a source: each an EVENT array with offsets, user keys, and profiles by offset."""
+    """The history as one topic a source: each an EVENT array with offsets, user keys, and payloads."""
     told = [(h, u, d if isinstance(d, Deed) else plain(d)) for h, u, d in history]
     found = {}
     for source in range(len(SOURCES)):
@@ -177,8 +185,8 @@ def topics(history):
             for name in ("kind", "amount", "category", "origin", "coupon", "side"):
                 event[name] = getattr(deed, name)
             event["act"] = source == CLICKS or (source == ORDERS and deed.kind == 0)
-            if deed.profile is not None:
-                payloads[k] = orjson.dumps({"user": f"u{user}", "at": int(event["at"]), **deed.profile})
+            if deed.body is not None:
+                payloads[source, k] = orjson.dumps({"user": f"u{user}", "at": int(event["at"]), **deed.body})
         found[source] = events, [b"u%d" % user for _, user, _ in rows], payloads
     return found
 
@@ -203,7 +211,8 @@ class Reader:
         start = self.read[source]
         part = events[start : start + size].copy()
         part["row"] = self.shard.intern(keys[start : start + size])
-        self.payloads |= {k: payloads[k] for k in range(start, start + len(part)) if k in payloads}
+        places = [(source, k) for k in range(start, start + len(part))]
+        self.payloads |= {place: payloads[place] for place in places if place in payloads}
         self.merge.add(source, part)
         self.read[source] = start + len(part)
         self.note(self.shard.fold(self.merge.take(self.at_end()), self.payloads))

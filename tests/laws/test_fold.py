@@ -260,7 +260,7 @@ def told_in_turn(history):
         k = read[deed.source]
         read[deed.source] += 1
         events["row"][k] = shard.intern([keys[k]])[0]
-        made.append(shard.fold(events[k : k + 1], payloads if deed.profile else {}))
+        made.append(shard.fold(events[k : k + 1], payloads if deed.body else {}))
     return shard, np.concatenate([*made, shard.advance(END)])
 
 

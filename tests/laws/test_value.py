@@ -76,7 +76,7 @@ def deeds(history):
     """The history in the oracle's words; of what happens at one time, clicks come before orders, as in the merge."""
     for hour, user, deed in sorted(history, key=lambda h: (h[0], h[2].source)):
         what = {CLICKS: "click", ORDERS: ORDER_KINDS[min(deed.kind, 2)], PROFILES: "profile"}[deed.source]
-        said = deed.profile or {}
+        said = deed.body or {}
         kind = said.get("side", "") or ("" if deed.side < 2 else BOOK.kinds[deed.side - 1])
         yield oracle_value.Deed(
             f"u{user}", T0 + hour * HOUR + HALF, what, deed.order, deed.amount, bool(deed.coupon), kind,

@@ -14,7 +14,7 @@ from tests.ops.command import awaken
 
 PRIZES = {"phone": Prize(0.5, 2000), "mug": Prize(0.5, 5)}
 SETTINGS = Settings(
-    push=Push(secret="0123456789abcdef"),  # noqa: S106
+    push=Push(secret="0123456789abcdef"),
     offers={
         "gift": Offer("sign_up_gift", 5, valid_days=1),
         "gone": Offer("exclusive", 5, valid_until=date(2020, 1, 1)),

@@ -6,6 +6,7 @@ import itertools
 import pytest
 from msgspec.structs import replace
 
+from streams.consent import Known, Said
 from streams.push.charter import Charter
 from streams.push.gate import Admission
 from streams.push.memory import MemoryGate
@@ -187,10 +188,10 @@ def test_no_trace_holds_an_address():
 
 def test_addresses_are_those_that_may_be_used_now():
     both = ("inbox", "webhook")
-    assert addresses(None, both) == {}
-    assert addresses(PROFILE, both) == ADDRESSES
-    assert addresses(PROFILE, ("inbox",)) == {"inbox": "u1"}
-    assert addresses(replace(PROFILE, consent={"webhook": True}), both) == {"webhook": "w1"}
+    assert addresses(None, both, "content") == {}
+    assert addresses(PROFILE, both, "content") == ADDRESSES
+    assert addresses(PROFILE, ("inbox",), "content") == {"inbox": "u1"}
+    assert addresses(replace(PROFILE, consent={"webhook": True}), both, "content") == {"webhook": "w1"}
 
 
 NIGHT = pushed(GOOD, quiet_from="22:00", quiet_to="08:00", spread_minutes=0)
@@ -351,3 +352,18 @@ def test_limits_and_tags_say_what_the_gate_must_count():
     ]
     assert {"*", "playbook:reactivation", "group:back"} < set(ask.tags)
     assert not any(" " in tag for tag in ask.tags)
+
+
+def test_an_address_to_which_messages_bounced_or_where_he_wants_none_of_the_kind_is_not_used():
+    known = Known("u1", AT, contacts=ADDRESSES, consent={"inbox": True, "webhook": True})
+    assert addresses(known, ADDRESSES, "content") == ADDRESSES
+    assert addresses(replace(known, bounced={"webhook": AT}), ADDRESSES, "content") == {"inbox": "u1"}
+    some = replace(known, said={"inbox/offer": Said(AT + 1, yes=False)})
+    assert addresses(some, ADDRESSES, "content") == ADDRESSES
+    assert addresses(some, ADDRESSES, "offer") == {"webhook": "w1"}
+    assert decide(playing(replace(GOOD, profile=some), kind="offer")).channels == ("webhook",)
+
+
+def test_who_has_unsubscribed_since_his_profile_gives_no_consent():
+    known = Known("u1", AT, contacts=ADDRESSES, consent={"inbox": True}, said={"*": Said(AT + 1, yes=False)})
+    assert decide(replace(GOOD, profile=known)).reason == "no_consent"

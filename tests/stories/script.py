@@ -167,7 +167,7 @@ class Player:
             case "order" | "refunded" | "cancelled":
                 return ORDERS, self.order(at, user, what, rest, more)
             case "push":
-                return FEEDBACK, {"decision": f"d{at}", "kind": rest[0]}
+                return FEEDBACK, {"decision": f"d{at}", "kind": rest[0], **more}
             case "profile":
                 return PROFILES, profile(rest, more)
         if "points" in more:

@@ -98,6 +98,8 @@ def test_fields_that_we_do_not_know_are_no_error():
         ("empty-key", PROFILES, None, None),
         ("reserved-key", CLICKS, CLICK | {"user": "\0u1"}, b"\0u1"),
         ("bad-value", FEEDBACK, {"user": "u1", "at": AT, "decision": "d", "kind": "heard"}, b"u1"),
+        ("bad-value", FEEDBACK, HEARD | {"channel": "email/offer"}, b"u1"),
+        ("bad-value", FEEDBACK, HEARD | {"about": "everything"}, b"u1"),
     ],
 )
 def test_a_bad_record_is_set_aside_whole_and_its_neighbours_go_on(reason, source, value, key):
@@ -127,8 +129,16 @@ def test_keys_that_only_look_alike_when_joined_are_told_apart():
 def test_a_null_profile_is_a_tombstone_dated_by_its_record():
     found = read(PROFILES, record(4, None))
     assert found.events["at"].tolist() == [AT]
-    assert found.payloads == {4: None}
+    assert found.payloads == {(PROFILES, 4): None}
     assert found.events["act"].tolist() == [0]
+
+
+def test_what_a_user_says_back_is_handed_on_whole_and_nothing_else_of_the_feedback():
+    kinds = ("delivered", "unsubscribed", "opened", "subscribed", "bounced", "complained", "clicked")
+    records = [record(offset, HEARD | {"kind": kind}) for offset, kind in enumerate(kinds)]
+    found = read(FEEDBACK, *records, record(9, HEARD | {"kind": "eaten"}))
+    assert found.payloads == {(FEEDBACK, k): records[k].value for k in (1, 3, 4, 5)}
+    assert [b.record.offset for b in found.bad] == [9]
 
 
 def test_an_empty_chunk_is_nothing():

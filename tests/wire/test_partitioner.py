@@ -68,7 +68,7 @@ def test_a_tombstone_that_stands_elsewhere_erases_nobody():
         for n, user in enumerate((theirs, mine))
     ]
     found = settle(decode(PROFILES, records, AT, 2), records, 1, PARTITIONS)
-    assert found.payloads == {1: None}
+    assert found.payloads == {(PROFILES, 1): None}
     assert [b.record.offset for b in found.bad] == [0]
 
 

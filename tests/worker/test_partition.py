@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from streams import metrics
-from streams.settings import DAY, Activity, Settings
+from streams.consent import allowed
+from streams.settings import DAY, Activity, Playbook, Settings
 from streams.shard import Shard
 from streams.wire.changelog import ASIDE
 from streams.wire.control import Backfill, encode, key_of
@@ -295,3 +296,41 @@ def test_a_trial_is_committed_with_the_positions_and_settled_by_what_was_bought_
         for name in ("all", "reactivation")
         for arm, told in (("treated", (1, 1, 100)), ("holdout", (1, 0, 0)))
     }
+
+
+def said(user, kind, decision, **more):
+    return user, {"user": user, "at": T0, "decision": decision, "kind": kind, **more}
+
+
+def objections():
+    [family] = metrics.OBJECTIONS.collect()
+    return {(s.labels["playbook"], s.labels["kind"]): s.value for s in family.samples if s.name.endswith("_total")}
+
+
+def test_objections_are_counted_by_the_playbook_that_sent_the_push():
+    metrics.OBJECTIONS.clear()
+    held = partition(playbooks={"reactivation": Playbook(), "win_back": Playbook(enabled=False)})
+    held._reader.ends = {"clicks": T0, "orders": T0, "profiles": T0}
+    told = [
+        said("u1", "unsubscribed", "reactivation:u1-1-5", channel="email"),
+        said("u2", "unsubscribed", "reactivation/2:u2-1-5"),
+        said("u1", "complained", "win_back:u1-2-5"),
+        said("u1", "complained", "no decision of ours"),
+        said("u1", "opened", "reactivation:u1-1-5"),
+        said("u1", "subscribed", "reactivation:u1-1-5"),
+    ]
+    for _ in range(2):  # redelivered, they are not counted again
+        held.receive(chunk("push-feedback", *told))
+        held.pump()
+    assert objections() == {("reactivation", "unsubscribed"): 2, ("other", "complained"): 2}
+    assert held.shard.objections == []
+
+
+def test_a_user_is_known_with_what_he_said():
+    held = partition()
+    held._reader.ends = {"clicks": T0, "orders": T0, "profiles": T0}
+    held.receive(chunk("profiles", ("u1", {"user": "u1", "at": T0 - 1, "consent": {"email": True}})))
+    held.receive(chunk("push-feedback", said("u1", "unsubscribed", "d", channel="email")))
+    held.pump()
+    assert allowed(held.profile("u1")) == {"email": False}
+    assert held.profile("u2") is None
