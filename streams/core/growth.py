@@ -196,11 +196,16 @@ def demotion_day(row, day, earned, edge):  # type: ignore[no-untyped-def] # noqa
 
 
 @njit(cache=True)
+def present_streak(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Return the last day of the streak that a check-in on `day` would go on, and how many days it has; 0 for none."""
+    newest = day if checked_in(row, day) else day - 1
+    return newest, run_up_to(row, newest, newest) if checked_in(row, newest) else np.int64(0)
+
+
+@njit(cache=True)
 def judge_streak(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge the present streak; return the moves, and the day on which it is broken without another check-in."""
-    newest, run = day if checked_in(row, day) else day - 1, np.int64(0)
-    if checked_in(row, newest):
-        run = run_up_to(row, newest, newest)
+    newest, run = present_streak(row, day)
     to = band(rule, STREAK, run)
     n = settle(row, STREAK, to, cause, at, float(run), NO_FIGURE, NO_FIGURE, NO_FIGURE, moves, n)
     return n, newest + 2 if run and to != band(rule, STREAK, 0) else np.int64(NEVER_DAY)

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 HOUR, DAY = 3_600_000, 86_400_000
 USAGE_WINDOW_MS = 28 * DAY
+FOR_EVER_DAYS = 3650
+"""The gate has windows only: ten years stand for ever."""
 
 
 class Bounds(NamedTuple):
-    """A playbook's limits: of its first message, and of those that follow; and the tags under which they count."""
+    """The limits of a message, in the order of the chain, and the tags under which it counts."""
 
-    first: tuple[Limit, ...]
-    later: tuple[Limit, ...]
+    limits: tuple[Limit, ...]
     tags: tuple[str, ...]
 
 
@@ -54,25 +55,34 @@ class Charter:
         if push.quiet_from:
             self.quiet = clock_time(push.quiet_from), clock_time(push.quiet_to)
         self.zone = ZoneInfo(push.time_zone)
-        self._bounds = {name: self._of(name, playbook) for name, playbook in settings.playbooks.items()}
+        self._bounds = {
+            (name, step): self._of(name, playbook, step)
+            for name, playbook in settings.playbooks.items()
+            for step in range(1, len(playbook.steps) + 2)
+        }
 
-    def bounds(self, playbook: str) -> Bounds:
-        """Return a playbook's limits and tags."""
-        return self._bounds[playbook]
+    def bounds(self, playbook: str, step: int) -> Bounds:
+        """Return the limits and tags of a playbook's message."""
+        return self._bounds[playbook, step]
 
-    def _of(self, name: str, playbook: Playbook) -> Bounds:
-        push = self.push
-        caps = [Limit("capped", EVERY, _ms(push.cap_days), push.cap_sends)]
-        caps += [Limit("capped", EVERY, _ms(float(days)), most) for days, most in push.caps.items()]
+    def _of(self, name: str, playbook: Playbook, step: int) -> Bounds:
+        push, offer = self.push, playbook.message(step).offer
+        limits, tags = [], [EVERY, f"playbook:{name}"]
+        if playbook.again_days and step == 1:
+            limits.append(Limit("already_served", tags[1], _ms(playbook.again_days), 1))
+        if playbook.exclusive:
+            tags.append(f"group:{playbook.exclusive}")
+            limits.append(Limit("exclusive", tags[-1], _ms(playbook.exclusive_days), 1))
+        if offer:
+            tags.append(f"offer:{offer}")
+            terms = self.settings.offers[offer]
+            if terms.per_user:
+                limits.append(Limit("offer_used", tags[-1], _ms(terms.per_user_days or FOR_EVER_DAYS), terms.per_user))
+        limits.append(Limit("capped", EVERY, _ms(push.cap_days), push.cap_sends))
+        limits += [Limit("capped", EVERY, _ms(float(days)), most) for days, most in push.caps.items()]
         if push.min_gap_hours:
-            caps.append(Limit("min_gap", EVERY, round(push.min_gap_hours * HOUR), 1))
-        group = f"group:{playbook.exclusive}"
-        own = [Limit("exclusive", group, _ms(playbook.exclusive_days), 1)] if playbook.exclusive else []
-        again = (
-            [Limit("already_served", f"playbook:{name}", _ms(playbook.again_days), 1)] if playbook.again_days else []
-        )
-        tags = (EVERY, f"playbook:{name}", *([group] if playbook.exclusive else []))
-        return Bounds((*again, *own, *caps), (*own, *caps), tags)
+            limits.append(Limit("min_gap", EVERY, round(push.min_gap_hours * HOUR), 1))
+        return Bounds(tuple(limits), tuple(tags))
 
 
 def _ms(days: float) -> int:

@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from streams.settings import Settings
-    from streams.template import Known
     from streams.wire.event import Profile
     from streams.wire.message import Decision, Envelope, Transition
 
     from .gate import Gate
     from .policy import Needs
-    from .trigger import Candidate
+    from .trigger import Candidate, Known
 
 HOUR = DAY // 24
 

@@ -24,9 +24,11 @@ from .charter import USAGE_WINDOW_MS
 from .gate import EVERY, Admission, Ask, Limit
 from .quiet import quiet_until, zone_of
 from .rhythm import best_hour, next_window
+from .validity import obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+    from zoneinfo import ZoneInfo
 
     from streams.settings import Playbook, Push, Step
 
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 
 Reason = Literal[
     "sent", "historic", "new_rules", "no_longer", "no_consent", "not_contactable", "open_complaint", "exhausted",
-    "tired", "coupon_dependent", "restraint", "already_sent", "already_served", "exclusive", "capped", "min_gap",
-    "usage_capped", "channel_capped", "budget", "holdout", "breaker", "quiet_hours", "best_hour",
+    "tired", "coupon_dependent", "restraint", "offer_gone", "already_sent", "already_served", "exclusive", "offer_used",
+    "capped", "min_gap", "usage_capped", "channel_capped", "budget", "holdout", "breaker", "quiet_hours", "best_hour",
 ]  # fmt: skip
 Action = Literal["send", "hold", "suppress"]
 Needs = Literal["gate", "purse", "breaker"]
@@ -146,16 +148,15 @@ class Hearing:
     def ask(self) -> Ask:
         """Return what the gate is asked."""
         case = self.case
-        bounds = case.charter.bounds(case.candidate.playbook)
+        limits, tags = case.charter.bounds(case.candidate.playbook, case.candidate.step)
         episode = episode_of(case.candidate)
-        limits = bounds.first if case.candidate.step == 1 else bounds.later
         if self.playbook.exclusive:  # its own messages may follow one another
             limits = tuple(one._replace(but_not=episode) if one.name == "exclusive" else one for one in limits)
         if self.push.cap_per_visit:
             most = max(1, round(self.push.cap_per_visit * case.standing.active_days))
             limits = (*limits, Limit("usage_capped", EVERY, USAGE_WINDOW_MS, most))
         ways = tuple(way for name, way in case.charter.ways.items() if name in self.reachable)
-        return Ask(case.candidate.id, case.candidate.user, case.candidate.at, limits, (*bounds.tags, episode), ways)
+        return Ask(case.candidate.id, case.candidate.user, case.candidate.at, limits, (*tags, episode), ways)
 
     @property
     def cost(self) -> float:
@@ -225,8 +226,7 @@ def waits_until(hearing: Hearing) -> tuple[int, Reason | None]:
         if hour is not None and (window := next_window(at, hour)) != at:
             at, reason = window, "best_hour"
     if charter.quiet is not None:
-        zone = zone_of(case.profile.time_zone if case.profile else None) or charter.zone
-        end = quiet_until(at, zone, *charter.quiet)
+        end = quiet_until(at, zone_for(case), *charter.quiet)
         if end is not None:
             at, reason = end, "quiet_hours"
     if reason is not None:
@@ -271,6 +271,11 @@ def addresses(profile: Profile | None, channels: Collection[str], kind: MessageK
         return {}
     found = {name: profile.contacts.get(name, "").strip() for name in _allowed(profile, channels, kind)}
     return {name: address for name, address in found.items() if address and usable(profile, name)}
+
+
+def zone_for(case: Case) -> ZoneInfo:
+    """Return the time zone by which a user lives: his profile's, without one the settings'."""
+    return zone_of(case.profile.time_zone if case.profile else None) or case.charter.zone
 
 
 def episode_of(candidate: Candidate) -> str:
@@ -345,6 +350,17 @@ def _restraint(hearing: Hearing) -> tuple[bool, str]:
     return free, "" if free else f"{standing.phase} phase"
 
 
+def _offer_gone(hearing: Hearing) -> tuple[bool, str]:
+    """Refuse what has ended, or of which nothing is left."""
+    name, case = hearing.message.offer, hearing.case
+    if not name:
+        return True, ""
+    if case.candidate.offer is None:
+        return False, f"{name}: nothing is left"
+    why = obstacle(case.charter.settings.offers[name], case.now, zone_for(case))
+    return not why, f"{name}: {why}" if why else name
+
+
 def _budget(hearing: Hearing) -> tuple[bool, str]:
     return not hearing.purse, hearing.purse or (f"{hearing.cost:g}" if hearing.cost else "")
 
@@ -371,9 +387,11 @@ CHAIN: tuple[Rule | Limited, ...] = (
     Rule("quieter", "tired", _tired),
     Rule("coupon_dependency", "coupon_dependent", _coupon_dependency),
     Rule("coupon_restraint", "restraint", _restraint),
+    Rule("offer", "offer_gone", _offer_gone),
     Limited("already_sent", "already_sent", lambda _: ""),
     Limited("again", "already_served", lambda h: f"not again within {h.playbook.again_days:g} days"),
     Limited("exclusivity", "exclusive", lambda h: h.playbook.exclusive),
+    Limited("offer_once", "offer_used", lambda h: f"{h.message.offer}: as often as one user may have it"),
     Limited("frequency_cap", "capped", lambda h: h.case.charter.caps),
     Limited("minimum_gap", "min_gap", lambda h: f"{h.push.min_gap_hours:g} hours between two"),
     Limited("usage_cap", "usage_capped", lambda h: f"{h.case.standing.active_days} active days of 28"),

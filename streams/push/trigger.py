@@ -6,21 +6,38 @@ What triggers a playbook, for whom and in which words is a matter of the setting
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from streams import template
+from streams import catalogue, template
 from streams.core.dimension import DIMENSIONS, VALUE
 from streams.wire.message import Cause, Grant, Text
 
+from . import offers, terms
+from .quiet import zone_of
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     from streams.settings import Playbook, Settings
-    from streams.template import Known
     from streams.wire.message import Envelope, Transition
+
+
+class Known(Protocol):
+    """What is known of a user: `get` by the names of templates, `value` by those of a playbook's `when`."""
+
+    @property
+    def time_zone(self) -> str | None:
+        """That of his profile."""
+
+    def get(self, name: str, /) -> str | None:
+        """Return the word for a variable of templates, None or empty where there is none."""
+
+    def value(self, name: str) -> str | None:
+        """Return his value in a dimension, or an attribute of his by `attributes.NAME`; None where there is none."""
 
 
 class Candidate(Struct, frozen=True):
@@ -70,6 +87,8 @@ class Triggers:
         for name, playbook in self.by_name.items():
             self._by_trigger.setdefault(playbook.on, []).append(name)
         types = "|".join(sorted(map(re.escape, self._by_trigger)))
+        self._catalogue = catalogue.read(settings.push.catalogue)
+        self._zone = ZoneInfo(settings.push.time_zone)
         self._trigger = re.compile(f'"type":"awaken\\.(?:{types})"'.encode() if types else b"(?!)")
 
     def may_trigger(self, event: bytes) -> bool:
@@ -86,10 +105,16 @@ class Triggers:
         origin = Origin(envelope.id, envelope.subject, data.at, data.at, envelope.id, data.historic, data.cause)
         return [self.candidate(name, 1, origin, known) for name in triggered if holds(self.by_name[name], known)]
 
-    def candidate(self, name: str, step: int, origin: Origin, known: Known) -> Candidate:
-        """Return the candidate for a step of a playbook, in the words that are known of its user now."""
+    def candidate(self, name: str, step: int, origin: Origin, known: Known, out: Collection[str] = ()) -> Candidate:
+        """Return the candidate for a step of a playbook, in the words that are known of its user now.
+
+        `out` are the prizes of its offer of which nothing is left.
+        """
         message = self.by_name[name].message(step)
         ident = f"{name}:{origin.key}" if step == 1 else f"{name}/{step}:{origin.key}"
+        zone = zone_of(known.time_zone) or self._zone
+        granted, words = self._grant(message.offer, ident, origin, zone, out)
+        said = Words(known, words | catalogue.words(self._catalogue, known.get("interest") or ""))
         return Candidate(
             id=ident,
             user=origin.user,
@@ -100,15 +125,37 @@ class Triggers:
             cause=origin.cause,
             since=origin.since,
             step=step,
-            title=template.render(message.title, known),
-            body=template.render(message.body, known),
+            title=template.render(message.title, said),
+            body=template.render(message.body, said),
             texts={
-                channel: Text(template.render(text.title, known), template.render(text.body, known))
+                channel: Text(template.render(text.title, said), template.render(text.body, said))
                 for channel, text in message.texts.items()
             },
-            link=_tracked(template.render(message.link, known), ident),
-            picture=template.render(message.picture, known),
+            link=_tracked(template.render_address(message.link, said), ident),
+            picture=template.render_address(message.picture, said),
+            offer=granted,
         )
+
+    def _grant(
+        self, name: str, decision: str, origin: Origin, zone: ZoneInfo, out: Collection[str]
+    ) -> tuple[Grant | None, dict[str, str]]:
+        """Return what an offer grants and the words that speak of it; None where there is no offer, or nothing left."""
+        if not name:
+            return None, {}
+        offer, secret = self.settings.offers[name], self.settings.push.secret
+        granted = offers.grant(name, offer, decision, origin.user, origin.at, zone, secret, out)
+        return granted, terms.words(offer, granted, origin.at, zone) if granted else {}
+
+
+class Words:
+    """What is known of a user, and above it what belongs to the message."""
+
+    def __init__(self, known: Known, above: Mapping[str, str]) -> None:
+        self._known, self._above = known, above
+
+    def get(self, name: str, /) -> str | None:
+        """Return the word for a variable of templates, None or empty where there is none."""
+        return self._above.get(name) or self._known.get(name)
 
 
 def trigger_topics(settings: Settings) -> tuple[str, ...]:

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams import portrait
+from streams.core.growth import present_streak
+from streams.core.row import DAY
 from streams.core.window import count_bits
 from streams.playbook import Playbook
 from streams.push.policy import Standing
 from streams.push.trigger import Candidate
 from streams.shard import Shard
+from streams.template import VALUE
 from streams.threshold import ATTRIBUTES
 from streams.wire.event import Profile
 from streams.wire.message import Decision, seq_of
@@ -35,7 +38,7 @@ class Users:
 
     def words(self, user: str) -> Words:
         """Return what is known of a user by name."""
-        return Words(self._partition.shard, *self._find(user))
+        return Words(self._partition.shard, *self._find(user), self._partition.time_now())
 
     def _find(self, user: str) -> tuple[int | None, Profile | None]:
         """Return a user's row number and profile, each None where there is none."""
@@ -82,28 +85,45 @@ class Users:
 
 
 class Words:
-    """What is known of a user by name: values, `attributes.NAME`, and what messages may speak of; found as asked."""
+    """What is known of a user, found as asked; it holds his row, and is not to be kept over an await."""
 
-    def __init__(self, shard: Shard, number: int | None, profile: Profile | None) -> None:
-        self._shard = shard
+    def __init__(self, shard: Shard, number: int | None, profile: Profile | None, now: int) -> None:
+        self._shard, self._profile, self._now = shard, profile, now
         self._row = None if number is None else shard.rows[number]
-        self._attributes = profile.attributes if profile else {}
+
+    @property
+    def time_zone(self) -> str | None:
+        """That of his profile."""
+        return self._profile.time_zone if self._profile else None
 
     def get(self, name: str, /) -> str | None:
-        """Return what is known by a name, None or empty where nothing is."""
-        if name.startswith(ATTRIBUTES):
-            said = self._attributes.get(name.removeprefix(ATTRIBUTES))
-            return None if said is None else str(said)
-        row = self._row
-        if row is None:
-            return None
+        """Return the word for a variable of templates, None or empty where there is none."""
+        if name.startswith((ATTRIBUTES, VALUE)) or name == "level":
+            return self.value(name.removeprefix(VALUE))
+        return None if self._row is None else str(self._figure(name, self._row) or "")
+
+    def _figure(self, name: str, row: np.void) -> str | int:
+        """Return what a row says beside its values; 0 or empty for nothing."""
         match name:
             case "interest":
                 return portrait.interest(self._shard, row)
             case "points":
-                return str(row["points"]) if row["points"] else ""
-            case _:
-                return self._shard.value_of(row, name)
+                return int(row["points"])
+            case "streak":
+                return int(present_streak(row, self._now // DAY)[1])
+            case "days":
+                return int((self._now - row["last_at"]) // DAY)
+        return ""
+
+    def value(self, name: str) -> str | None:
+        """Return his value in a dimension, or an attribute of his by `attributes.NAME`; None where there is none."""
+        if name.startswith(ATTRIBUTES):
+            said = self._profile.attributes.get(name.removeprefix(ATTRIBUTES)) if self._profile else None
+            return None if said is None else str(said)
+        if self._row is None:
+            return None
+        value = self._shard.value_of(self._row, name)
+        return None if value == "none" else value
 
 
 def _is_there(shard: Shard, row: np.void, playbook: Playbook, push: Candidate | Decision) -> bool:

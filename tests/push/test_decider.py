@@ -11,6 +11,7 @@ from streams.push.policy import Standing
 from streams.settings import DAY, Playbook, Push, Settings, Step
 from streams.wire.event import Profile
 from streams.wire.message import Envelope, Transition
+from tests.push.test_trigger import Words
 
 AT = 1_700_000_000_000
 HOUR = DAY // 24
@@ -48,7 +49,7 @@ class Town:
         return Standing(there=candidate.user not in self.away)
 
     def words(self, user):  # noqa: ARG002
-        return {"interest": "shoes"}
+        return Words(interest="shoes")
 
 
 def decide(decider, transitions, now=None, town=Town()):  # noqa: B008

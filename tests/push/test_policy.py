@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from datetime import date
 
 import pytest
 from msgspec.structs import replace
@@ -22,9 +23,9 @@ from streams.push.policy import (
     stop,
 )
 from streams.push.trigger import Candidate
-from streams.settings import Push, Settings, Step
+from streams.settings import Offer, Push, Settings, Step
 from streams.wire.event import Profile
-from streams.wire.message import Verdict
+from streams.wire.message import Grant, Verdict
 
 AT = 1_700_000_000_000
 HOUR, DAY = 3_600_000, 86_400_000
@@ -74,6 +75,14 @@ def stands(case, **fields):
     return replace(case, standing=replace(case.standing, **fields))
 
 
+def offering(case):
+    """The case where there is an offer that has ended, and one of which everybody may have one."""
+    over = Offer(kind="exclusive", value=1, valid_until=date(2020, 1, 1))
+    settings = replace(case.charter.settings, offers={"gone": over, "once": Offer(kind="exclusive", value=1)})
+    grant = Grant("gone", "exclusive", "C", 1, "1 off")
+    return replace(case, charter=Charter(settings), candidate=replace(case.candidate, offer=grant))
+
+
 # What makes each rule refuse, whatever the others say; in the chain's order.
 FLAWS = {
     "historic": lambda case: replace(case, candidate=replace(case.candidate, historic=True)),
@@ -86,8 +95,18 @@ FLAWS = {
     "tired": lambda case: stands(pushed(case, along=()), fatigue="tired"),
     "coupon_dependent": lambda case: stands(playing(case, kind="offer"), coupon="dependent"),
     "restraint": lambda case: stands(playing(case, kind="offer"), phase="stable", activity="active"),
+    "offer_gone": lambda case: playing(offering(case), kind="offer", offer="gone"),
 }
-ANSWERS = ("already_sent", "already_served", "exclusive", "capped", "min_gap", "usage_capped", "channel_capped")
+ANSWERS = (
+    "already_sent",
+    "already_served",
+    "exclusive",
+    "offer_used",
+    "capped",
+    "min_gap",
+    "usage_capped",
+    "channel_capped",
+)
 REASONS = (*FLAWS, *ANSWERS, "budget", "holdout")
 
 
@@ -351,6 +370,21 @@ def test_limits_and_tags_say_what_the_gate_must_count():
         ("usage_capped", 28 * DAY, 2),
     ]
     assert {"*", "playbook:reactivation", "group:back"} < set(ask.tags)
+    hearing = Hearing(playing(offering(GOOD), kind="offer", offer="once"))
+    hearing.go()
+    assert [(limit.name, limit.tag, limit.most) for limit in hearing.ask().limits][0] == ("offer_used", "offer:once", 1)
+
+
+def test_an_offer_of_which_nothing_is_left_is_none():
+    case = playing(offering(GOOD), kind="offer", offer="once")
+    decision = decide(replace(case, candidate=replace(case.candidate, offer=None)))
+    assert (decision.reason, decision.trace[-1].detail) == ("offer_gone", "once: nothing is left")
+
+
+def test_tags_hold_no_blanks():
+    hearing = Hearing(GOOD)
+    hearing.go()
+    ask = hearing.ask()
     assert not any(" " in tag for tag in ask.tags)
 
 

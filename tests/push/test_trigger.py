@@ -3,7 +3,7 @@
 import pytest
 
 from streams.push.trigger import Triggers, trigger_topics
-from streams.settings import Playbook, Push, Settings, Topics
+from streams.settings import Offer, Playbook, Push, Settings, Topics
 from streams.threshold import Own
 from streams.wire.message import Envelope, Transition
 
@@ -20,8 +20,17 @@ def only(**fields):
     return Triggers(Settings(playbooks={"mine": Playbook(**fields)}))
 
 
+class Words(dict):
+    """What is known of a user: a word is a value, too."""
+
+    time_zone = "Asia/Shanghai"
+
+    def value(self, name):
+        return self.get(name)
+
+
 def candidates(triggers, transition, **words):
-    return triggers.candidates(transition, lambda _: {name.replace("__", "."): text for name, text in words.items()})
+    return triggers.candidates(transition, lambda _: Words({n.replace("__", "."): text for n, text in words.items()}))
 
 
 def test_becoming_dormant_is_a_candidate():
@@ -73,3 +82,34 @@ def test_only_topics_that_can_trigger_anything_are_read():
     one = {"mine": Playbook(on="spender.small")}
     assert trigger_topics(Settings(playbooks=one, own=own, topics=topics)) == ("mine",)
     assert trigger_topics(Settings(playbooks={"off": Playbook(enabled=False)}, push=Push())) == ()
+
+
+def test_the_item_that_he_is_likely_to_want_stands_in_the_catalogue(tmp_path):
+    file = tmp_path / "catalogue.json"
+    file.write_text('{"shoes": {"item": "Red shoes", "picture": "https://a/b.png", "url": "https://a/red"}}')
+    playbook = Playbook(body="{item|Something} for you", picture="{picture|}", link="{url|https://a/}")
+    triggers = Triggers(Settings(playbooks={"mine": playbook}, push=Push(catalogue=str(file))))
+    [known] = candidates(triggers, envelope(), interest="shoes")
+    assert (known.body, known.picture) == ("Red shoes for you", "https://a/b.png")
+    assert known.link == "https://a/red?awaken=mine:u1-7-5"
+    [other] = candidates(triggers, envelope(), interest="hats")
+    assert (other.body, other.picture, other.link) == ("Something for you", "", "https://a/?awaken=mine:u1-7-5")
+
+
+def test_a_link_keeps_its_own_query_and_what_he_likes_is_percent_encoded():
+    triggers = only(link="https://a/search?q={interest|}#top")
+    [candidate] = candidates(triggers, envelope(), interest="a & b")
+    assert candidate.link == "https://a/search?q=a%20%26%20b&awaken=mine:u1-7-5#top"
+
+
+def test_an_offer_is_granted_and_spoken_of():
+    offers = {"back": Offer(kind="spend_and_save", value=20, min_spend=100, valid_days=7)}
+    playbook = Playbook(kind="offer", offer="back", body="{offer.value} off with {offer.code} until {offer.until|soon}")
+    triggers = Triggers(Settings(playbooks={"mine": playbook}, offers=offers, push=Push(secret="x" * 16)))
+    [candidate] = candidates(triggers, envelope())
+    grant = candidate.offer
+    assert (grant.offer, grant.kind, grant.value) == ("back", "spend_and_save", 20)
+    # The seventh day from the 15th ends at midnight in Shanghai, which is 16:00 UTC.
+    assert grant.until == 1_700_668_800_000
+    assert candidate.body.startswith(f"20 off with {grant.code} until 22 ")
+    assert candidates(triggers, envelope())[0] == candidate

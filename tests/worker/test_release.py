@@ -147,7 +147,9 @@ def test_a_message_may_speak_of_what_he_likes_and_of_what_his_profile_says(night
     night.reach(DORMANT + HOUR)
     known = Users(night.held).words("u1")
     said = {
-        "activity": "returning",
+        "value.activity": "returning",
+        "days": "",
+        "streak": "",
         "attributes.region": "Beijing",
         "attributes.age": "30",
         "attributes.city": None,
@@ -155,5 +157,6 @@ def test_a_message_may_speak_of_what_he_likes_and_of_what_his_profile_says(night
         "points": "",
     }
     assert {name: known.get(name) for name in said} == said
+    assert known.value("activity") == "returning"
     nobody = Users(night.held).words("nobody")
     assert [nobody.get(name) for name in said] == [None] * len(said)
