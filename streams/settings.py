@@ -448,13 +448,13 @@ def thresholds(settings: Settings, kind: str = "", place: str = "settings") -> T
     return found
 
 
-def judged(document: dict[str, Any], place: str) -> Settings:
-    """Return the settings by which users are judged, as `document` says them and the defaults beside it.
+def judged(document: dict[str, Any], place: str, under: Settings | None = None) -> Settings:
+    """Return the settings as `document` says them, and beside it those that stand `under` it (else the defaults).
 
     Raises:
         SettingsError: an unknown key, a value that is not allowed.
     """
-    settings: Settings = _overlay(Settings(), document, "", place)
+    settings: Settings = _overlay(under or Settings(), document, "", place)
     check(settings, place)
     return settings
 
