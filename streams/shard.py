@@ -29,6 +29,8 @@ from streams.wire.decode import read_profile
 from streams.wire.event import Profile, allowed, instant_ms
 
 FIRST_CAPACITY = 1024
+SHARED_BITS = {"wechat": ("wechat", "wechat_mini", "wecom")}
+"""Channels for which one bit of the row stands together."""
 NO_STOPS = np.empty((0, 2), np.int64)
 NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
 AFTER_ASIDE = b"\x01"
@@ -343,8 +345,8 @@ class Shard:
     def _note_profile(self, row: np.void, profile: Profile) -> None:
         """Bring what the fold must know of a profile into the row."""
         consents = allowed(profile)
-        row["contacts"] = sum(1 << k for k, name in enumerate(CHANNELS) if profile.contacts.get(name))
-        row["consents"] = sum(1 << k for k, name in enumerate(CHANNELS) if consents.get(name))
+        row["contacts"] = sum(1 << k for k, name in enumerate(CHANNELS) if any(map(profile.contacts.get, _of(name))))
+        row["consents"] = sum(1 << k for k, name in enumerate(CHANNELS) if any(map(consents.get, _of(name))))
         row["flags"] = (int(row["flags"]) & ~SEED) | (SEED if profile.seed else 0)
         if profile.membership is not None:
             row["member_from"] = instant_ms(profile.membership.since) // DAY
@@ -430,6 +432,11 @@ class Shard:
         for column in self._columns[:3]:
             column.grow(least)
         self.due[known:] = NEVER
+
+
+def _of(bit: str) -> tuple[str, ...]:
+    """Return the channels for which a bit of the row stands."""
+    return SHARED_BITS.get(bit, (bit,))
 
 
 def _pass(who: np.ndarray, source: int, at: int) -> np.ndarray:

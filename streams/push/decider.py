@@ -34,6 +34,7 @@ class Decider:
     """
 
     def __init__(self, settings: Settings, gate: Gate) -> None:
+        self.settings = settings
         self.push = settings.push
         self.gate = gate
         self.triggers = Triggers(settings)
@@ -61,7 +62,7 @@ class Decider:
         oldest = 0 if now is None else now - self._historic_ms
         found = {c.id: c for envelope in transitions for c in self.triggers.candidates(envelope, words)}
         cases = [
-            Case(c, profile(c.user), self.push, c.at if now is None else now, oldest, standing(c))
+            Case(c, profile(c.user), self.settings, c.at if now is None else now, oldest, standing(c))
             for c in found.values()
         ]
         admitted = await self._ask([case for case in cases if policy.decide(case) is None])

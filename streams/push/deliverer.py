@@ -23,14 +23,13 @@ from weakref import WeakValueDictionary
 from redis.exceptions import RedisError
 
 from streams.channels import Channel, Message, Receipt
-from streams.channels.inbox import Inbox
-from streams.channels.webhook import Webhook
+from streams.channels.known import KNOWN
 from streams.wire.message import Outcome
 
 from . import policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from redis.asyncio import Redis
 
@@ -40,12 +39,11 @@ if TYPE_CHECKING:
     from .gate import Gate
 
 log = logging.getLogger(__name__)
-KINDS: dict[str, Callable[[Settings, Redis], Channel]] = {"inbox": Inbox.open, "webhook": Webhook.open}
 
 INTERRUPTED = "interrupted before its end was known, and not repeated: "
 TWICE = "it might arrive twice"
 NO_ADDRESS = "no address: contact or consent was withdrawn, or the profile erased"
-NO_CHANNEL = "no such channel: it is not in push.channels, or push.webhook_url is empty"
+NO_CHANNEL = "no such channel: it is not in push.channels, or [channels.NAME] does not say enough of it"
 
 
 class Deliverer:
@@ -108,19 +106,17 @@ class Deliverer:
         if state == "interrupted" and not channel.idempotent:
             return _undone(decision, name, now, TWICE, state, "failed")
         receipt = await _send(channel, self._message(decision), address)
-        return Outcome(decision.id, decision.user, now, name, receipt.outcome, receipt.attempts, receipt.detail)
+        word = "uncertain" if receipt.uncertain else receipt.outcome
+        return Outcome(decision.id, decision.user, now, name, word, receipt.attempts, receipt.detail)
 
     def _message(self, decision: Decision) -> Message:
         return Message(decision.id, decision.user, decision.playbook, decision.at, decision.title, decision.body)
 
 
 def open_channels(settings: Settings, redis: Redis) -> dict[str, Channel]:
-    """Return the channels that the settings configure, by name; their connections open at the first send.
-
-    Raises:
-        SettingsError: a channel's settings cannot be used.
-    """
-    return {name: KINDS[name](settings, redis) for name in policy.configured(settings.push)}
+    """Return the channels that the settings configure, by name; their connections open at the first send."""
+    names = policy.configured(settings)
+    return {name: KNOWN[name].open(getattr(settings.channels, name), redis, settings.group) for name in names}
 
 
 async def close_channels(channels: Mapping[str, Channel]) -> None:

@@ -22,7 +22,7 @@ from .quiet import clock_time, quiet_until, zone_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from streams.settings import Push
+    from streams.settings import Push, Settings
 
     from .gate import Admission
     from .trigger import Candidate
@@ -54,11 +54,16 @@ class Case(Struct, frozen=True):
 
     candidate: Candidate
     profile: Profile | None
-    push: Push
+    settings: Settings
     now: int
     oldest: int = 0
     standing: Standing = Standing()
     admission: Admission | None = None
+
+    @property
+    def push(self) -> Push:
+        """What holds for every push."""
+        return self.settings.push
 
 
 class Rule(Struct, frozen=True):
@@ -118,16 +123,16 @@ def share_of(text: str) -> float:
     return int.from_bytes(blake2b(text.encode(), digest_size=7).digest()) / (1 << 56)
 
 
-def configured(push: Push) -> tuple[str, ...]:
+def configured(settings: Settings) -> tuple[str, ...]:
     """Return the channels that may be used at all, in the order of the settings."""
-    return tuple(name for name in dict.fromkeys(push.channels) if name != "webhook" or push.webhook_url)
+    return tuple(name for name in dict.fromkeys(settings.push.channels) if getattr(settings.channels, name).ready)
 
 
-def addresses(profile: Profile | None, push: Push) -> dict[str, str]:
+def addresses(profile: Profile | None, settings: Settings) -> dict[str, str]:
     """Return the user's address on each channel that may be used: configured, allowed by him, and known."""
     if profile is None:
         return {}
-    found = {name: profile.contacts.get(name, "").strip() for name in _allowed(profile, push)}
+    found = {name: profile.contacts.get(name, "").strip() for name in _allowed(profile, settings)}
     return {name: address for name, address in found.items() if address}
 
 
@@ -150,14 +155,14 @@ def _still_so(case: Case) -> tuple[bool, str]:
 
 
 def _consent(case: Case) -> tuple[bool, str]:
-    allowed = _allowed(case.profile, case.push)
+    allowed = _allowed(case.profile, case.settings)
     nothing = "no profile" if case.profile is None else "on no channel of ours"
     return bool(allowed), ", ".join(allowed) or nothing
 
 
 def _contactable(case: Case) -> tuple[bool, str]:
-    reachable = addresses(case.profile, case.push)
-    nothing = f"no address on {', '.join(_allowed(case.profile, case.push))}"
+    reachable = addresses(case.profile, case.settings)
+    nothing = f"no address on {', '.join(_allowed(case.profile, case.settings))}"
     return bool(reachable), ", ".join(reachable) or nothing
 
 
@@ -197,9 +202,9 @@ CHAIN = (
 )
 
 
-def _allowed(profile: Profile | None, push: Push) -> tuple[str, ...]:
+def _allowed(profile: Profile | None, settings: Settings) -> tuple[str, ...]:
     consent = allowed(profile) if profile else {}
-    return tuple(name for name in configured(push) if consent.get(name) is True)
+    return tuple(name for name in configured(settings) if consent.get(name) is True)
 
 
 def _decision(case: Case, action: Action, reason: Reason, trace: list[Verdict], until: int | None = None) -> Decision:
@@ -213,7 +218,7 @@ def _decision(case: Case, action: Action, reason: Reason, trace: list[Verdict], 
         transition=candidate.transition,
         action=action,
         reason=reason,
-        channels=tuple(addresses(case.profile, case.push)) if would_go else (),
+        channels=tuple(addresses(case.profile, case.settings)) if would_go else (),
         trace=tuple(trace),
         until=until,
         title=candidate.title,

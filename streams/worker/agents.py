@@ -168,7 +168,7 @@ async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deli
     now, push, live = partition.wall_now(), partition.settings.push, partition.settings.clock == "wall"
     sends = []
     for decision in decisions:
-        contacts = policy.addresses(partition.profile(decision.user), push)
+        contacts = policy.addresses(partition.profile(decision.user), partition.settings)
         stop = policy.stop(decision, standing(partition, decision), push, now if live else decision.at)
         sends.append(deliverer.deliver(decision, contacts, now, stop))
     return [outcome for outcomes in await asyncio.gather(*sends) for outcome in outcomes]

@@ -5,18 +5,26 @@ import itertools
 import pytest
 from msgspec.structs import replace
 
+from streams.channels import webhook
+from streams.channels.known import Channels
 from streams.push.policy import CHAIN, NO_LONGER, Case, Standing, addresses, configured, decide, share_of, stop
 from streams.push.trigger import Candidate
-from streams.settings import Push
+from streams.settings import Push, Settings
 from streams.wire.event import Profile
 from streams.wire.message import Verdict
 
 AT = 1_700_000_000_000
-HOOK = "http://receiver.example/push"
 ADDRESSES = {"inbox": "u1", "webhook": "w1"}
 CANDIDATE = Candidate("reactivation:t1", "u1", AT, "reactivation", "t1", historic=False)
 PROFILE = Profile("u1", AT, contacts=ADDRESSES, consent={"inbox": True, "webhook": True})
-GOOD = Case(CANDIDATE, PROFILE, Push(webhook_url=HOOK), AT, admission="admitted")
+HOOKED = Channels(webhook=webhook.Options(url="http://receiver.example/push"))
+
+
+def settings(**push):
+    return Settings(push=Push(**push), channels=HOOKED)
+
+
+GOOD = Case(CANDIDATE, PROFILE, settings(), AT, admission="admitted")
 
 # What makes each rule refuse, whatever the others say; in the chain's order.
 FLAWS = {
@@ -29,7 +37,7 @@ FLAWS = {
     "exhausted": lambda case: replace(case, standing=replace(case.standing, fatigue="exhausted")),
     "already_sent": lambda case: replace(case, admission="already_sent"),
     "capped": lambda case: replace(case, admission="capped"),
-    "holdout": lambda case: replace(case, push=replace(case.push, holdout=1.0)),
+    "holdout": lambda case: replace(case, settings=settings(holdout=1.0)),
 }
 
 
@@ -110,19 +118,15 @@ def test_too_old_is_historic_and_the_bound_itself_is_not():
 
 
 def test_the_webhook_counts_only_with_a_url():
-    assert configured(Push()) == ("inbox",)
-    assert configured(Push(channels=("webhook", "inbox", "webhook"), webhook_url=HOOK)) == (
-        "webhook",
-        "inbox",
-    )
-    assert (
-        decide(replace(GOOD, push=Push(), profile=replace(PROFILE, consent={"webhook": True}))).reason == "no_consent"
-    )
+    assert configured(Settings()) == ("inbox",)
+    assert configured(settings(channels=("webhook", "inbox", "webhook"))) == ("webhook", "inbox")
+    only_there = replace(PROFILE, consent={"webhook": True})
+    assert decide(replace(GOOD, settings=Settings(), profile=only_there)).reason == "no_consent"
 
 
 def test_the_channels_stand_in_the_order_of_the_settings():
-    push = Push(channels=("webhook", "inbox"), webhook_url=HOOK)
-    assert decide(replace(GOOD, push=push)).channels == ("webhook", "inbox")
+    other = settings(channels=("webhook", "inbox"))
+    assert decide(replace(GOOD, settings=other)).channels == ("webhook", "inbox")
 
 
 def test_no_trace_holds_an_address():
@@ -132,45 +136,47 @@ def test_no_trace_holds_an_address():
 
 
 def test_addresses_are_those_that_may_be_used_now():
-    assert addresses(None, GOOD.push) == {}
-    assert addresses(PROFILE, GOOD.push) == ADDRESSES
-    assert addresses(PROFILE, Push()) == {"inbox": "u1"}
-    assert addresses(replace(PROFILE, consent={"webhook": True}), GOOD.push) == {"webhook": "w1"}
+    assert addresses(None, GOOD.settings) == {}
+    assert addresses(PROFILE, GOOD.settings) == ADDRESSES
+    assert addresses(PROFILE, Settings()) == {"inbox": "u1"}
+    assert addresses(replace(PROFILE, consent={"webhook": True}), GOOD.settings) == {"webhook": "w1"}
 
 
-NIGHT = Push(webhook_url=HOOK, quiet_from="22:00", quiet_to="08:00", spread_minutes=0)
+HOURS = {"quiet_from": "22:00", "quiet_to": "08:00"}
+NIGHT = settings(**HOURS, spread_minutes=0)
 LATE, MORNING = AT, 1_700_035_200_000  # 2023-11-14 22:13 UTC, 2023-11-15 08:00
 
 
 def test_in_his_quiet_hours_a_push_is_held_until_they_end():
-    decision = decide(replace(GOOD, push=NIGHT))
+    decision = decide(replace(GOOD, settings=NIGHT))
     assert (decision.action, decision.reason, decision.until) == ("hold", "quiet_hours", MORNING)
     assert decision.channels == ("inbox", "webhook")
     assert decision.trace[-1] == Verdict("quiet_hours", passed=True, detail="until 2023-11-15T08:00:00.000Z")
-    assert decide(replace(GOOD, push=NIGHT, now=MORNING)).action == "send"
+    assert decide(replace(GOOD, settings=NIGHT, now=MORNING)).action == "send"
 
 
 def test_the_hours_are_those_of_his_profile_and_without_one_those_of_the_settings():
     shanghai = replace(PROFILE, time_zone="Asia/Shanghai")  # it is 06:13 there
-    assert decide(replace(GOOD, push=NIGHT, profile=shanghai)).until == 1_700_006_400_000
+    assert decide(replace(GOOD, settings=NIGHT, profile=shanghai)).until == 1_700_006_400_000
     nowhere = replace(PROFILE, time_zone="Mars/Olympus")
-    for_all = replace(NIGHT, time_zone="America/New_York")  # 17:13
-    assert decide(replace(GOOD, push=for_all, profile=nowhere)).action == "send"
+    for_all = settings(**HOURS, spread_minutes=0, time_zone="America/New_York")  # 17:13
+    assert decide(replace(GOOD, settings=for_all, profile=nowhere)).action == "send"
 
 
 def test_what_would_be_refused_is_not_held():
-    assert decide(FLAWS["capped"](replace(GOOD, push=NIGHT))).reason == "capped"
+    assert decide(FLAWS["capped"](replace(GOOD, settings=NIGHT))).reason == "capped"
 
 
 def test_pushes_that_wait_leave_spread_over_the_time_set_for_it_each_always_at_its_own():
-    push = replace(NIGHT, spread_minutes=30)
+    spread = settings(**HOURS, spread_minutes=30)
     untils = [
-        decide(replace(GOOD, push=push, candidate=replace(CANDIDATE, id=f"r:{n}"))).until - MORNING for n in range(300)
+        decide(replace(GOOD, settings=spread, candidate=replace(CANDIDATE, id=f"r:{n}"))).until - MORNING
+        for n in range(300)
     ]
     assert all(0 <= wait < 30 * 60_000 for wait in untils)
     tenths = [sum(wait * 10 // (30 * 60_000) == tenth for wait in untils) for tenth in range(10)]
     assert min(tenths) > 10
-    assert untils[7] == decide(replace(GOOD, push=push, candidate=replace(CANDIDATE, id="r:7"))).until - MORNING
+    assert untils[7] == decide(replace(GOOD, settings=spread, candidate=replace(CANDIDATE, id="r:7"))).until - MORNING
 
 
 def test_the_holdout_is_the_share_that_is_set_and_grows_by_others_without_losing_any():
@@ -179,9 +185,7 @@ def test_the_holdout_is_the_share_that_is_set_and_grows_by_others_without_losing
         share: {
             user
             for user in users
-            if decide(
-                replace(GOOD, push=replace(GOOD.push, holdout=share), candidate=replace(CANDIDATE, user=user))
-            ).reason
+            if decide(replace(GOOD, settings=settings(holdout=share), candidate=replace(CANDIDATE, user=user))).reason
             == "holdout"
         }
         for share in (0.0, 0.1, 0.3)
