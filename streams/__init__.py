@@ -64,6 +64,8 @@ The way of the data, and the order in which to read:
     push/gate.py            what was sent and what may be: caps and claims in Redis
     push/deliverer.py       deliver: once per decision and channel
     channels/               one file a channel: its options, and how it sends
+    channels/known.py       … all of them, by name
+    channels/attempt.py     … retries, pace and breaker, which they share
 
 Beside the way:
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import functools
 import os
+import re
 import tomllib
 import typing
 from collections.abc import Iterator, Sequence
@@ -468,7 +469,7 @@ def _overlay(under: Any, values: dict[str, Any], prefix: str, place: str) -> Any
         if field is None:
             near = difflib.get_close_matches(key, fields, 1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"there are {', '.join(prefix + f for f in fields)}"
-            raise SettingsError(f"{place}: {prefix}{key} = {value!r}: there is no such setting; {hint}")
+            raise SettingsError(f"{place}: {_given(prefix + key, value)}: there is no such setting; {hint}")
         known[key] = _laid(field, getattr(under, key), value, prefix, place)
     return msgspec.structs.replace(under, **known)
 
@@ -502,7 +503,7 @@ def _override(settings: Settings, environ: typing.Mapping[str, str]) -> Settings
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
             hint = f"did you mean {near[0]}?" if near else "`awaken settings` lists them all"
-            raise SettingsError(f"environment: {name} = {text!r}: there is no such setting; {hint}")
+            raise SettingsError(f"environment: {_given(name, text)}: there is no such setting; {hint}")
         path = names[name]
         settings = _placed(settings, path, _parsed(path[-1], text, name))
     return settings
@@ -554,7 +555,12 @@ def _value(field: msgspec.structs.FieldInfo, value: Any, place: str, *, strict: 
         return msgspec.convert(value, field.type, strict=strict)
     except msgspec.ValidationError as error:
         allowed = _allowed(field) or str(error)
-        raise SettingsError(f"{place} = {value!r}: {_meta(field).description}; allowed: {allowed}") from error
+        raise SettingsError(f"{_given(place, value)}: {_meta(field).description}; allowed: {allowed}") from error
+
+
+def _given(name: str, value: Any) -> str:
+    """Return a setting as it was given; of a secret not what it is."""
+    return f"{name} = …" if re.search("secret|password|token", name.lower()) else f"{name} = {value!r}"
 
 
 def _is_section(field: msgspec.structs.FieldInfo) -> bool:

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 from streams import cli, metrics, settings
+from streams.channels.known import KNOWN
 from streams.core.activity import CLASSES
 from streams.core.dimension import DIMENSIONS, RFM
 from streams.core.row import CAUSES, DAYS, WEEKS
@@ -94,6 +95,14 @@ def test_the_playbooks_of_the_marketers_book_are_those_that_are_there_and_its_ow
     file = tmp_path / "mine.toml"
     file.write_text(example)
     assert settings.load(file, {}).playbooks.keys() == SHIPPED.keys() | {"rescue_beijing"}
+
+
+def test_the_channels_of_the_marketers_book_are_those_that_there_are_in_order_with_their_costs():
+    rows = re.findall(
+        r"^\| (\w+) \|[^|]+\|[^|]+\|[^|]+\| ([\d.]+) \|", CONFIG.split("\n## Channels\n")[1], re.MULTILINE
+    )
+    options = settings.Settings().channels
+    assert [(name, float(cost)) for name, cost in rows] == [(n, getattr(options, n).cost) for n in KNOWN]
 
 
 TOPICS = msgspec.structs.asdict(settings.Topics())
@@ -217,7 +226,7 @@ def test_every_class_and_cause_is_explained():
 
 def test_the_settings_shown_can_be_used(tmp_path):
     shown = blocks(CONFIG, "toml")
-    assert len(shown) == 5
+    assert len(shown) == 6
     for text in shown:
         file = tmp_path / "awaken.toml"
         file.write_text(text)
@@ -232,6 +241,6 @@ def test_links_lead_somewhere(file):
 
 @pytest.mark.parametrize("text", [README, DEPLOY, CONFIG], ids=BOOKS)
 def test_every_setting_named_exists(text):
-    known = {f.name: f.type for f in msgspec.structs.fields(settings.Settings) if settings._is_section(f)}
-    for name, field in re.findall(rf"`({'|'.join(known)})\.(\w+)`", text):
-        assert field in known[name].__struct_fields__, f"{name}.{field}"
+    known = {name: section.__struct_fields__ for name, section in settings._sections("", settings.Settings) if name}
+    for name, field in re.findall(rf"`({'|'.join(map(re.escape, known))})\.(\w+)`", text):
+        assert field in known[name], f"{name}.{field}"

@@ -178,6 +178,13 @@ def test_a_profile_says_where_he_is_reached_and_of_merged_accounts_the_most_rest
     assert (town.row("a")["contacts"], town.row("a")["consents"], town.row("a")["flags"]) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("name", ["wechat", "wechat_mini", "wecom"])
+def test_one_bit_stands_for_all_ways_by_wechat(town, name):
+    town.profile("a", contacts={name: "o1"}, consent={name: True})
+    row = town.row("a")
+    assert row["contacts"] == row["consents"] == 1 << CHANNELS.index("wechat")
+
+
 def test_a_profile_says_his_kind(town):
     town.click("a")
     town.profile("a", side="rider")

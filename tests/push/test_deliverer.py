@@ -150,6 +150,12 @@ def test_a_channel_that_is_no_longer_there_fails_and_names_the_setting():
     assert "push.channels" in failed.detail
 
 
+def test_a_message_that_may_have_arrived_is_uncertain_and_not_sent_again():
+    gate, post = MemoryGate(), Post(answer=Receipt("failed", 1, "no answer", uncertain=True))
+    assert deliver(gate, post) == deliver(gate, post) == [outcome("uncertain", 1, "no answer")]
+    assert len(post.sent) == 1
+
+
 def test_a_channel_that_breaks_is_a_failure_and_no_address_gets_out(caplog):
     with caplog.at_level(logging.ERROR):
         [failed] = deliver(MemoryGate(), Post(answer=ValueError("cannot write to SECRET")))
