@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 from streams import cli, metrics, settings
+from streams.channels import webhook
 from streams.channels.known import KNOWN
 from streams.core.activity import CLASSES
 from streams.core.dimension import DIMENSIONS, RFM
@@ -98,11 +99,15 @@ def test_the_playbooks_of_the_marketers_book_are_those_that_are_there_and_its_ow
 
 
 def test_the_channels_of_the_marketers_book_are_those_that_there_are_in_order_with_their_costs():
-    rows = re.findall(
-        r"^\| (\w+) \|[^|]+\|[^|]+\|[^|]+\| ([\d.]+) \|", CONFIG.split("\n## Channels\n")[1], re.MULTILINE
-    )
+    told = CONFIG.split("\n## Channels\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (\w+) \|[^|]+\|[^|]+\|[^|]+\| ([\d.]+) \|", told, re.MULTILINE)
     options = settings.Settings().channels
     assert [(name, float(cost)) for name, cost in rows] == [(n, getattr(options, n).cost) for n in KNOWN]
+
+
+def test_the_check_of_a_signature_is_the_one_that_is_tested():
+    [shown] = [block.splitlines() for block in blocks(CONFIG, "python") if "Awaken-Signature" in block]
+    assert shown == [line.strip() for line in webhook.__doc__.splitlines()[-len(shown) :]]
 
 
 TOPICS = msgspec.structs.asdict(settings.Topics())

@@ -142,7 +142,7 @@ def _errors(said: dict[str, Any]) -> tuple[list[str], set[str]]:
     error = said.get("error")
     if not isinstance(error, dict):
         return [], set()
-    details = [detail for detail in error.get("details", ()) if isinstance(detail, dict)]
+    details = [detail for detail in error.get("details") or () if isinstance(detail, dict)]
     codes = [error.get("status"), *(detail.get("errorCode") for detail in details)]
     fields = {wrong.get("field") for detail in details for wrong in detail.get("fieldViolations", ())}
     return [code for code in dict.fromkeys(codes) if isinstance(code, str)], fields

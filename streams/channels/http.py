@@ -117,7 +117,7 @@ def retry_after(headers: Mapping[str, str]) -> float:
 async def _read(response: aiohttp.ClientResponse) -> Reply:
     try:
         said = msgspec.json.decode(await response.read())
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # whatever bytes they send
         said = None
     return Reply(response.status, response.headers, said if isinstance(said, dict) else {})
 

@@ -56,6 +56,12 @@ def test_a_message_that_is_refused_is_told_by_its_code():
     assert (ending(receipt), receipt.detail) == (REFUSED, "errcode 40008")
 
 
+@pytest.mark.parametrize("said", [b"", b"\xff", b"[" * 100_000, b"[1]", b'{"errcode": "0"}'])
+def test_an_answer_that_says_nothing_is_no_success(said):
+    [receipt], _, _ = send(make, said)
+    assert (ending(receipt), receipt.detail) == (REFUSED, "200 OK, without an errcode")
+
+
 def test_a_group_without_that_robot_is_permanent_and_stops_no_other():
     def handle(asked):
         return OK if asked.query["key"] == KEY else error(93000)

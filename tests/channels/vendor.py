@@ -43,7 +43,7 @@ class Asked(Struct):
 class Vendor:
     """Answers by a script, the last answer for ever; or by a function of what was asked.
 
-    An answer is JSON, or (status, JSON), or (status, JSON, headers), or SILENCE, or CUT.
+    An answer is JSON or bytes, or (status, one of them), or (status, one of them, headers), or SILENCE, or CUT.
     """
 
     def __init__(self, *answers):
@@ -62,8 +62,10 @@ class Vendor:
         if answer in (SILENCE, CUT):
             request.transport.abort()
             return web.Response()
-        status, said, headers = answer if isinstance(answer, tuple) and len(answer) == 3 else (*_pair(answer), {})
-        return web.Response(status=status, body=orjson.dumps(said), headers=headers)
+        status, said, headers = _whole(answer)
+        return web.Response(
+            status=status, body=said if isinstance(said, bytes) else orjson.dumps(said), headers=headers
+        )
 
     @contextlib.asynccontextmanager
     async def listening(self):
@@ -80,8 +82,9 @@ class Vendor:
             await runner.cleanup()
 
 
-def _pair(answer):
-    return answer if isinstance(answer, tuple) else (200, answer)
+def _whole(answer):
+    status, said, *headers = answer if isinstance(answer, tuple) else (200, answer)
+    return status, said, *(headers or [{}])
 
 
 class Patience:
