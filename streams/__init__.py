@@ -76,6 +76,8 @@ The way of the data, and the order in which to read:
     preference.py           links by which users say what they want
     worker/preferences.py   … and the page to which they lead
     worker/form.py          … as HTML
+    channels/known.py       … all of them, by name
+    channels/attempt.py     … retries, pace and breaker, which they share
 
 Beside the way:
 

@@ -251,14 +251,14 @@ def _check_window(key: str, own: Own) -> None:
         raise ValueError(f"{key}.{unit} = 0: {own.of} needs a window of 1 to {most} {unit}")
 
 
-def shown(table: dict[str, float] | dict[str, tuple[str, ...]]) -> str:
+def shown(table: dict[str, float] | dict[str, tuple[str, ...]] | dict[str, str]) -> str:
     """Return a table as TOML writes it in a line."""
     if not table:
         return "{}"
     return "{ " + ", ".join(f"{name} = {_plain(value)}" for name, value in table.items()) + " }"
 
 
-def _plain(value: float | tuple[str, ...]) -> str:
+def _plain(value: float | str | tuple[str, ...]) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{word}"' for word in value) + "]"
-    return f"{value:.15g}"
+    return f'"{value}"' if isinstance(value, str) else f"{value:.15g}"

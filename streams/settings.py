@@ -1,15 +1,19 @@
 """Settings: declared once here, read from a TOML file with the environment above it, frozen before anything starts.
 
 Each field's description, default and bounds stand in its declaration; `awaken settings` prints them all, and
-`config/awaken.toml` is that very print. A setting `section.name` is `AWAKEN_SECTION_NAME` in the environment.
+`config/awaken.toml` is that very print. A setting `section.name` is `AWAKEN_SECTION_NAME` in the environment, and one
+of a section within a section `AWAKEN_CHANNELS_SMS_URL`.
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 import os
+import re
 import tomllib
 import typing
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +23,7 @@ from msgspec import Meta, Struct
 from streams import catalogue, offer, playbook, refusal
 from streams.budget import EXAMPLE as BUDGET_EXAMPLE
 from streams.budget import Budget
+from streams.channels.known import Channels
 from streams.core.dimension import DIMENSIONS
 from streams.offer import EXAMPLE as OFFER_EXAMPLE
 from streams.offer import Offer
@@ -40,18 +45,21 @@ from streams.threshold import (
 CLOCK = r"^(([01]\d|2[0-3]):[0-5]\d)?$"
 Guarantee = Literal["exactly-once", "at-least-once"]
 Clock = Literal["wall", "event"]
+Channel = Literal["inbox", "webhook", "app_push", "wechat_mini", "wechat", "wecom", "email", "weibo", "sms"]
 DEFAULT_FILE = Path("config/awaken.toml")
 DAY = 86_400_000
 MOST_KINDS = 100
 JUDGING = tuple(f.name for f in msgspec.structs.fields(Thresholds))
 """The settings by which users are judged; each may differ by kind of user."""
+SAID = ("ge", "gt", "le", "lt", "max_length", "description", "examples")
+"""What is told of a setting."""
 KINDS_EXAMPLE = """\
 [kinds.rider.activity]
 dormant_days = 3"""
 
 __all__ = [
-    "Activity", "Bands", "Budget", "Gate", "Growth", "Offer", "Own", "Playbook", "Push", "Rung", "Settings",
-    "SettingsError", "Social", "Stage", "Step", "Thresholds", "Topics", "Value", "describe", "document",
+    "Activity", "Bands", "Budget", "Channels", "Gate", "Growth", "Offer", "Own", "Playbook", "Push", "Rung",
+    "Settings", "SettingsError", "Social", "Stage", "Step", "Thresholds", "Topics", "Value", "describe", "document",
     "environment", "load", "replace", "thresholds",
 ]  # fmt: skip
 
@@ -132,8 +140,9 @@ class Push(Struct, frozen=True):
     """What holds for every push."""
 
     channels: Annotated[
-        tuple[Literal["inbox", "webhook"], ...], Meta(description="where a push may go; webhook needs webhook_url")
-    ] = ("inbox", "webhook")
+        tuple[Channel, ...],
+        Meta(description="where a push may go, if [channels.NAME] says enough of it to send there"),
+    ] = typing.get_args(Channel)
     cap_sends: Annotated[int, Meta(ge=0, le=1000, description="at most this many pushes a user …; 0 sends none")] = 3
     cap_days: Annotated[float, Meta(gt=0, le=365, description="… in any rolling window of this many days")] = 7
     caps: Annotated[
@@ -209,16 +218,6 @@ class Push(Struct, frozen=True):
             description="a JSON file of what stands for an interest: its item, picture and url; empty for none",
         ),
     ] = ""
-    webhook_url: Annotated[
-        str,
-        Meta(
-            pattern="^(https?://.+)?$",
-            examples=["https://marketing.example/pushes"],
-            description="POST each push here as JSON; empty for none",
-        ),
-    ] = ""
-    webhook_timeout_seconds: Annotated[float, Meta(gt=0, le=120, description="how long one attempt may take")] = 5
-    webhook_attempts: Annotated[int, Meta(ge=1, le=20, description="how often to try before it has failed")] = 4
     deliveries_at_once: Annotated[int, Meta(ge=1, le=1000, description="deliveries under way at once")] = 32
 
 
@@ -314,6 +313,7 @@ class Settings(Struct, frozen=True):
     growth: Growth = msgspec.field(default_factory=Growth)
     bands: Bands = msgspec.field(default_factory=Bands)
     push: Push = msgspec.field(default_factory=Push)
+    channels: Channels = msgspec.field(default_factory=Channels)
     gate: Gate = msgspec.field(default_factory=Gate)
     playbooks: Annotated[
         dict[str, Playbook],
@@ -469,8 +469,8 @@ def replace(settings: Settings, **values: Any) -> Settings:
 def environment(settings: Settings) -> dict[str, str]:
     """Return the environment that makes another process read these very settings."""
     values = {}
-    for name, (section, field) in _names().items():
-        value = getattr(getattr(settings, section) if section else settings, field.name)
+    for name, path in _names().items():
+        value = functools.reduce(lambda part, field: getattr(part, field.name), path, settings)
         if isinstance(value, dict):
             values[name] = msgspec.json.encode(value).decode()
         else:
@@ -482,14 +482,15 @@ def document() -> str:
     """Return every setting with its description, bounds and default, as a TOML file."""
     lines = [
         "# Awaken's settings, each with its default: this file is what `awaken settings` prints.",
-        "# In the environment, `kafka` is AWAKEN_KAFKA and `push.cap_sends` is AWAKEN_PUSH_CAP_SENDS.",
+        "# In the environment, `kafka` is AWAKEN_KAFKA, `push.cap_sends` is AWAKEN_PUSH_CAP_SENDS and",
+        "# `channels.sms.cost` is AWAKEN_CHANNELS_SMS_COST.",
     ]
-    sections = [("", Settings)] + [(f.name, f.type) for f in msgspec.structs.fields(Settings) if _is_section(f)]
-    for name, section in sections:
-        if name:
+    for name, section in _sections("", Settings):
+        plain = [field for field in msgspec.structs.fields(section) if not _is_section(field)]
+        if name and plain:
             lines += ["", f"# {(section.__doc__ or '').strip()}", f"[{name}]"]
-        for field in msgspec.structs.fields(section):
-            if not _is_section(field) and not _is_many(field):
+        for field in plain:
+            if not _is_many(field):
                 lines.append(f"# {describe(field)}")
                 lines.append(f"{field.name} = {_toml(_default(field))}")
     for field in filter(_is_many, msgspec.structs.fields(Settings)):
@@ -514,7 +515,7 @@ def _overlay(under: Any, values: dict[str, Any], prefix: str, place: str) -> Any
         if field is None:
             near = difflib.get_close_matches(key, fields, 1)
             hint = f"did you mean {prefix}{near[0]}?" if near else f"there are {', '.join(prefix + f for f in fields)}"
-            raise SettingsError(f"{place}: {prefix}{key} = {value!r}: there is no such setting; {hint}")
+            raise SettingsError(f"{place}: {_given(prefix + key, value)}: there is no such setting; {hint}")
         known[key] = _laid(field, getattr(under, key), value, prefix, place)
     return msgspec.structs.replace(under, **known)
 
@@ -548,27 +549,37 @@ def _override(settings: Settings, environ: typing.Mapping[str, str]) -> Settings
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
             hint = f"did you mean {near[0]}?" if near else "`awaken settings` lists them all"
-            raise SettingsError(f"environment: {name} = {text!r}: there is no such setting; {hint}")
-        section, field = names[name]
-        value = _parsed(field, text, name)
-        if section:
-            part = msgspec.structs.replace(getattr(settings, section), **{field.name: value})
-            settings = msgspec.structs.replace(settings, **{section: part})
-        else:
-            settings = msgspec.structs.replace(settings, **{field.name: value})
+            raise SettingsError(f"environment: {_given(name, text)}: there is no such setting; {hint}")
+        path = names[name]
+        settings = _placed(settings, path, _parsed(path[-1], text, name))
     return settings
 
 
-def _names() -> dict[str, tuple[str, msgspec.structs.FieldInfo]]:
-    """Return the environment's names: each with its section (empty for none) and field."""
-    names: dict[str, tuple[str, msgspec.structs.FieldInfo]] = {}
-    for field in msgspec.structs.fields(Settings):
+def _placed(under: Any, path: Sequence[msgspec.structs.FieldInfo], value: Any) -> Any:
+    """Return the section `under` with the setting at the end of a path replaced."""
+    first, *rest = path
+    inner = _placed(getattr(under, first.name), rest, value) if rest else value
+    return msgspec.structs.replace(under, **{first.name: inner})
+
+
+def _names() -> dict[str, list[msgspec.structs.FieldInfo]]:
+    """Return the environment's names: each with the fields that lead to it, through its sections."""
+    return {"_".join(["AWAKEN", *(field.name for field in path)]).upper(): path for path in _paths(Settings)}
+
+
+def _paths(section: type[Struct]) -> Iterator[list[msgspec.structs.FieldInfo]]:
+    for field in msgspec.structs.fields(section):
         if _is_section(field):
-            for inner in msgspec.structs.fields(field.type):
-                names[f"AWAKEN_{field.name}_{inner.name}".upper()] = (field.name, inner)
+            yield from ([field, *path] for path in _paths(field.type))
         else:
-            names[f"AWAKEN_{field.name}".upper()] = ("", field)
-    return names
+            yield [field]
+
+
+def _sections(name: str, section: type[Struct]) -> Iterator[tuple[str, type[Struct]]]:
+    """Yield a section and those within it, each with its name as TOML writes it."""
+    yield name, section
+    for field in filter(_is_section, msgspec.structs.fields(section)):
+        yield from _sections(f"{name}.{field.name}".lstrip("."), field.type)
 
 
 def _parsed(field: msgspec.structs.FieldInfo, text: str, name: str) -> Any:
@@ -590,8 +601,12 @@ def _value(field: msgspec.structs.FieldInfo, value: Any, place: str, *, strict: 
         return msgspec.convert(value, field.type, strict=strict, str_keys=True)
     except msgspec.ValidationError as error:
         allowed = _allowed(field) or str(error)
-        allowed += f" ({error})" if _is_table(field) else ""
-        raise SettingsError(f"{place} = {value!r}: {_meta(field).description}; allowed: {allowed}") from error
+        raise SettingsError(f"{_given(place, value)}: {_meta(field).description}; allowed: {allowed}") from error
+
+
+def _given(name: str, value: Any) -> str:
+    """Return a setting as it was given; of a secret not what it is."""
+    return f"{name} = …" if re.search("secret|password|token", name.lower()) else f"{name} = {value!r}"
 
 
 def _is_section(field: msgspec.structs.FieldInfo) -> bool:
@@ -612,7 +627,10 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 
 
 def _meta(field: msgspec.structs.FieldInfo) -> Meta:
-    return next((m for m in getattr(field.type, "__metadata__", ()) if isinstance(m, Meta)), Meta())
+    """Return what a field declares of itself, beside what its type does."""
+    metas = [m for m in getattr(field.type, "__metadata__", ()) if isinstance(m, Meta)]
+    said = {name: getattr(m, name) for m in metas for name in SAID if getattr(m, name) is not None}
+    return Meta(**said)
 
 
 def _allowed(field: msgspec.structs.FieldInfo) -> str:

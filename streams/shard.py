@@ -47,6 +47,8 @@ from streams.wire.decode import Payloads, read_feedback
 from streams.wire.event import Feedback, Profile, instant_ms
 
 FIRST_CAPACITY = 1024
+SHARED_BITS = {"wechat": ("wechat", "wechat_mini", "wecom")}
+"""Channels for which one bit of the row stands together."""
 NO_STOPS = np.empty((0, 2), np.int64)
 NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
 AFTER_ASIDE = b"\x01"
@@ -395,10 +397,10 @@ class Shard:
 
     def _note_reach(self, row: np.void, profile: Profile) -> None:
         """Bring into the row on which channels a user can be reached, and which he allows."""
-        consents, contacts = consent.allowed(profile), profile.contacts
-        reached = [bool(contacts.get(name)) and consent.usable(profile, name) for name in CHANNELS]
-        row["contacts"] = sum(1 << k for k, reaches in enumerate(reached) if reaches)
-        row["consents"] = sum(1 << k for k, name in enumerate(CHANNELS) if consents.get(name))
+        consents = consent.allowed(profile)
+        reached = {name for name, address in profile.contacts.items() if address and consent.usable(profile, name)}
+        row["contacts"] = sum(1 << k for k, name in enumerate(CHANNELS) if reached.intersection(_of(name)))
+        row["consents"] = sum(1 << k for k, name in enumerate(CHANNELS) if any(map(consents.get, _of(name))))
 
     def _note_profile(self, row: np.void, profile: Profile) -> None:
         """Bring what else the fold must know of a profile into the row."""
@@ -488,6 +490,11 @@ class Shard:
         for column in self._columns[:3]:
             column.grow(least)
         self.due[known:] = NEVER
+
+
+def _of(bit: str) -> tuple[str, ...]:
+    """Return the channels for which a bit of the row stands."""
+    return SHARED_BITS.get(bit, (bit,))
 
 
 def _pass(who: np.ndarray, source: int, at: int) -> np.ndarray:

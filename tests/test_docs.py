@@ -13,6 +13,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 from streams import cli, metrics, settings
+from streams.channels import webhook
+from streams.channels.known import KNOWN
 from streams.core.activity import CLASSES
 from streams.core.dimension import DIMENSIONS, RFM
 from streams.core.row import CAUSES, DAYS, WEEKS
@@ -95,6 +97,18 @@ def test_the_playbooks_of_the_marketers_book_are_those_that_are_there_and_its_ow
     file = tmp_path / "mine.toml"
     file.write_text(example)
     assert settings.load(file, {}).playbooks.keys() == SHIPPED.keys() | {"rescue_beijing"}
+
+
+def test_the_channels_of_the_marketers_book_are_those_that_there_are_in_order_with_their_costs():
+    told = CONFIG.split("\n## Channels\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (\w+) \|[^|]+\|[^|]+\|[^|]+\| ([\d.]+) \|", told, re.MULTILINE)
+    options = settings.Settings().channels
+    assert [(name, float(cost)) for name, cost in rows] == [(n, getattr(options, n).cost) for n in KNOWN]
+
+
+def test_the_check_of_a_signature_is_the_one_that_is_tested():
+    [shown] = [block.splitlines() for block in blocks(CONFIG, "python") if "Awaken-Signature" in block]
+    assert shown == [line.strip() for line in webhook.__doc__.splitlines()[-len(shown) :]]
 
 
 TOPICS = msgspec.structs.asdict(settings.Topics())
@@ -243,6 +257,6 @@ def test_links_lead_somewhere(file):
 
 @pytest.mark.parametrize("text", [README, DEPLOY, CONFIG], ids=BOOKS)
 def test_every_setting_named_exists(text):
-    known = {f.name: f.type for f in msgspec.structs.fields(settings.Settings) if settings._is_section(f)}
-    for name, field in re.findall(rf"`({'|'.join(known)})\.(\w+)`", text):
-        assert field in known[name].__struct_fields__, f"{name}.{field}"
+    known = {name: section.__struct_fields__ for name, section in settings._sections("", settings.Settings) if name}
+    for name, field in re.findall(rf"`({'|'.join(map(re.escape, known))})\.(\w+)`", text):
+        assert field in known[name], f"{name}.{field}"

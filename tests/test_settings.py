@@ -49,8 +49,16 @@ def test_every_setting_can_be_set_by_its_name_in_the_environment():
             "[activity]\ndormant_days = 40",
             ["awaken.toml", "activity.churned_days", "must be above", "activity.dormant_days = 40"],
         ),
-        ("[push]\nchannels = ['pigeon']", ["push.channels", "pigeon", "inbox, webhook"]),
+        ("[push]\nchannels = ['pigeon']", ["push.channels", "pigeon", "inbox, webhook, app_push"]),
         ("push = 3", ["push", "3", "[push]"]),
+        ("channels = 3", ["channels", "3", "[channels]"]),
+        ("[channels]\nsms = 3", ["channels.sms", "3", "[channels.sms]"]),
+        ("[channels.smss]\nurl = 3", ["channels.smss", "did you mean channels.sms?"]),
+        ("[channels.sms]\nurk = 'x'", ["channels.sms.urk", "did you mean channels.sms.url?"]),
+        ("[channels.sms]\nurl = 'x'", ["channels.sms.url", "'x'", "text such as https://dysmsapi.aliyuncs.com"]),
+        ("[channels.sms]\ncost = -1", ["channels.sms.cost", "-1", "at least 0"]),
+        ("[channels.sms]\nvariables = { a = '{name}' }", ["channels.sms.variables", "{name}", "{title}, {body}"]),
+        ("[channels.email]\nsender = 'shop'", ["channels.email.sender", "'shop'", "My Shop <hello@shop.example>"]),
         ("[pushes]\na = 1", ["pushes", "did you mean push?"]),
         ("kafka = ", ["awaken.toml", "is not TOML"]),
         ('dimensions = ["activity", "mod"]', ["awaken.toml", "dimensions", "'mod'", "mood"]),
@@ -136,6 +144,31 @@ def test_a_wrong_variable_is_named_too(name, value, said):
 def test_a_contradiction_names_the_environment_that_makes_it():
     with pytest.raises(SettingsError, match=r"environment: activity\.churned_days = 30: must be above"):
         settings.load(Path("/dev/null"), {"AWAKEN_ACTIVITY_DORMANT_DAYS": "31"})
+
+
+def test_sections_within_sections_have_names_in_the_environment_too():
+    environ = {
+        "AWAKEN_CHANNELS_SMS_COST": "0.04",
+        "AWAKEN_CHANNELS_SMS_VARIABLES": '{"text": "{title}"}',
+        "AWAKEN_CHANNELS_WECHAT_MINI_APPID": "app",
+        "AWAKEN_CHANNELS_WEBHOOK_URL": "http://r.example/",
+    }
+    found = settings.load(Path("/dev/null"), environ)
+    assert (found.channels.sms.cost, found.channels.sms.variables) == (0.04, {"text": "{title}"})
+    assert (found.channels.wechat_mini.appid, found.channels.wechat.appid) == ("app", "")
+    assert found.channels.webhook.url == "http://r.example/"
+    assert settings.load(Path("/dev/null"), settings.environment(found)) == found
+    with pytest.raises(SettingsError, match=r"AWAKEN_CHANNELS_SMS_URI = 'x'.*did you mean AWAKEN_CHANNELS_SMS_URL\?"):
+        settings.load(Path("/dev/null"), {"AWAKEN_CHANNELS_SMS_URI": "x"})
+
+
+@pytest.mark.parametrize("name", ["AWAKEN_CHANNELS_SMS_KEY_SECRET", "AWAKEN_CHANNELS_SMS_SECRET", "AWAKEN_PUSH_SECRET"])
+def test_no_refusal_tells_a_secret(name):
+    value = "hunter2" * 1000
+    with pytest.raises(SettingsError) as refused:
+        settings.load(Path("/dev/null"), {name: value})
+    assert name in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_table_in_the_environment_is_json():

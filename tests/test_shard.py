@@ -251,6 +251,13 @@ def test_who_is_erased_has_said_nothing(town):
     assert town.shard.profile(b"a") is None
 
 
+@pytest.mark.parametrize("name", ["wechat", "wechat_mini", "wecom"])
+def test_one_bit_stands_for_all_ways_by_wechat(town, name):
+    town.profile("a", contacts={name: "o1"}, consent={name: True})
+    row = town.row("a")
+    assert row["contacts"] == row["consents"] == 1 << CHANNELS.index("wechat")
+
+
 def test_a_profile_says_his_kind(town):
     town.click("a")
     town.profile("a", side="rider")

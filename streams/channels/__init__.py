@@ -1,10 +1,18 @@
-"""Channels: one file each. This is the whole contract."""
+"""Channels: one file each, with its options and how it sends. This is the whole contract; `known` lists them.
+
+What those that lead out of our house share stands beside them: `terms` (what all options have in common), `attempt`
+(retries, pace, breaker), `http` (one POST), `wording` (a message cut to a vendor's template), `weixin` (the API of
+WeChat's two channels). A channel knows nothing of the engine: a new one is a file like these and a line in `known`.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 
 class Message(Struct, frozen=True):
@@ -28,11 +36,17 @@ class Message(Struct, frozen=True):
 
 
 class Receipt(Struct, frozen=True):
-    """How sending ended, after how many attempts. `detail` never holds an address or a key."""
+    """How sending ended, after how many attempts. `detail` never holds an address or a key.
+
+    Of what failed: `permanent` where this address can never be reached (it is wrong, or its owner has refused), as
+    against a channel that is down or a message that is refused; `uncertain` where it may have arrived nonetheless.
+    """
 
     outcome: Literal["delivered", "failed"]
     attempts: int
     detail: str = ""
+    permanent: bool = False
+    uncertain: bool = False
 
 
 class Channel(Protocol):
@@ -44,6 +58,13 @@ class Channel(Protocol):
 
     name: str
     idempotent: bool
+
+    @classmethod
+    def open(cls, options: Any, redis: Redis, prefix: str) -> Self:
+        """Return the channel of these options; its connections open at the first send.
+
+        `redis` is ours, and `prefix` the name before our keys in it.
+        """
 
     async def send(self, message: Message, address: str) -> Receipt:
         """Send the message to the user's address on this channel, with retries of the channel's own.

@@ -18,20 +18,25 @@ import msgspec
 import orjson
 
 from streams.key import key
-from streams.script import Script
-from streams.settings import DAY
 
 from . import Message, Receipt
+from .terms import Terms
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from streams.settings import Settings
-
 MAX_MESSAGES = 100
-KEPT_MS = 180 * DAY
-_PUT = Script(Path(__file__).with_name("inbox.lua"))
+KEPT_MS = 180 * 86_400_000
 _read_message = msgspec.json.Decoder(Message).decode
+
+
+class Options(Terms, frozen=True):
+    """The in-app inbox, in Redis. It needs nothing else."""
+
+    @property
+    def ready(self) -> bool:
+        """It can always be used."""
+        return True
 
 
 class Inbox:
@@ -41,18 +46,21 @@ class Inbox:
     idempotent = True
 
     def __init__(self, redis: Redis, prefix: str = "awaken") -> None:
+        from streams.script import Script
+
         self.redis = redis
         self.prefix = prefix
+        self._put = Script(Path(__file__).with_name("inbox.lua"))
 
     @classmethod
-    def open(cls, settings: Settings, redis: Redis) -> Inbox:
+    def open(cls, options: Options, redis: Redis, prefix: str) -> Inbox:  # noqa: ARG003  every channel opens alike
         """Return the inbox of this deployment."""
-        return cls(redis, settings.group)
+        return cls(redis, prefix)
 
     async def send(self, message: Message, address: str) -> Receipt:  # noqa: ARG002  the key is the user's
         """Put the message into the user's inbox; the same message again changes nothing."""
         text = orjson.dumps(msgspec.to_builtins(message))
-        await _PUT.run(
+        await self._put.run(
             self.redis, self._keys(message.user), (message.decision, message.at, text, MAX_MESSAGES, KEPT_MS)
         )
         return Receipt("delivered", 1)

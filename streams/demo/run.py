@@ -210,7 +210,7 @@ def settle(plan: Plan, kafka: str, redis: str, webhook: str) -> Settings:
         "AWAKEN_WEB_HOST": "127.0.0.1",
         "AWAKEN_WEB_PORT": str(free_port()),
         "AWAKEN_INSTANCE": "",
-        "AWAKEN_PUSH_WEBHOOK_URL": webhook,
+        "AWAKEN_CHANNELS_WEBHOOK_URL": webhook,
         **guest.guest_topics(name),
     }
     if not plan.kafka:

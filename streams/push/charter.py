@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from .gate import EVERY, Limit, Way
@@ -42,13 +42,10 @@ class Charter:
     def __init__(self, settings: Settings) -> None:
         push = settings.push
         self.settings, self.push = settings, push
-        self.channels: tuple[str, ...] = tuple(
-            n for n in dict.fromkeys(push.channels) if n != "webhook" or push.webhook_url
-        )
-        self.costs = dict.fromkeys(self.channels, 0.0)
-        self.ways = {
-            name: Way(name, name in push.along) for name in sorted(self.channels, key=lambda name: self.costs[name])
-        }
+        options: dict[str, Any] = {name: getattr(settings.channels, name) for name in dict.fromkeys(push.channels)}
+        self.channels: tuple[str, ...] = tuple(name for name, option in options.items() if option.ready)
+        self.costs: dict[str, float] = {name: options[name].cost for name in self.channels}
+        self.ways = {name: self._way(name) for name in sorted(self.channels, key=self.costs.__getitem__)}
         said = [(push.cap_sends, f"{push.cap_days:g}"), *((most, days) for days, most in push.caps.items())]
         self.caps = "at most " + ", ".join(f"{most} in {days} days" for most, days in said)
         self.quiet: tuple[time, time] | None = None
@@ -64,6 +61,12 @@ class Charter:
     def bounds(self, playbook: str, step: int) -> Bounds:
         """Return the limits and tags of a playbook's message."""
         return self._bounds[playbook, step]
+
+    def _way(self, channel: str) -> Way:
+        options, along = getattr(self.settings.channels, channel), channel in self.push.along
+        return (
+            Way(channel, along, _ms(options.cap_days), options.cap_sends) if options.cap_sends else Way(channel, along)
+        )
 
     def _of(self, name: str, playbook: Playbook, step: int) -> Bounds:
         push, offer = self.push, playbook.message(step).offer

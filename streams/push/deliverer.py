@@ -24,14 +24,13 @@ from redis.exceptions import RedisError
 
 from streams import preference
 from streams.channels import Channel, Message, Receipt
-from streams.channels.inbox import Inbox
-from streams.channels.webhook import Webhook
+from streams.channels.known import KNOWN
 from streams.wire.message import Outcome, Text
 
 from .charter import Charter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -41,12 +40,11 @@ if TYPE_CHECKING:
     from .gate import Gate
 
 log = logging.getLogger(__name__)
-KINDS: dict[str, Callable[[Settings, Redis], Channel]] = {"inbox": Inbox.open, "webhook": Webhook.open}
 
 INTERRUPTED = "interrupted before its end was known, and not repeated: "
 TWICE = "it might arrive twice"
 NO_ADDRESS = "no address: contact or consent was withdrawn, or the profile erased"
-NO_CHANNEL = "no such channel: it is not in push.channels, or push.webhook_url is empty"
+NO_CHANNEL = "no such channel: it is not in push.channels, or [channels.NAME] does not say enough of it"
 
 
 class Deliverer:
@@ -121,7 +119,8 @@ class Deliverer:
         if state == "interrupted" and not channel.idempotent:
             return _undone(decision, name, now, TWICE, state, "failed")
         receipt = await _send(channel, self._message(decision, name), address)
-        return Outcome(decision.id, decision.user, now, name, receipt.outcome, receipt.attempts, receipt.detail)
+        word = "uncertain" if receipt.uncertain else receipt.outcome
+        return Outcome(decision.id, decision.user, now, name, word, receipt.attempts, receipt.detail)
 
     def _message(self, decision: Decision, channel: str) -> Message:
         text = decision.texts.get(channel, Text())
@@ -140,12 +139,9 @@ class Deliverer:
 
 
 def open_channels(settings: Settings, redis: Redis) -> dict[str, Channel]:
-    """Return the channels that the settings configure, by name; their connections open at the first send.
-
-    Raises:
-        SettingsError: a channel's settings cannot be used.
-    """
-    return {name: KINDS[name](settings, redis) for name in Charter(settings).channels}
+    """Return the channels that the settings configure, by name; their connections open at the first send."""
+    names = Charter(settings).channels
+    return {name: KNOWN[name].open(getattr(settings.channels, name), redis, settings.group) for name in names}
 
 
 async def close_channels(channels: Mapping[str, Channel]) -> None:

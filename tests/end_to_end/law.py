@@ -131,7 +131,7 @@ def read_inboxes(scene, users):
 
     async def read():
         async with Redis.from_url(scene.settings.redis) as redis:
-            inbox = Inbox.open(scene.settings, redis)
+            inbox = Inbox(redis, scene.settings.group)
             return {user: await inbox.read(user) for user in users}
 
     return asyncio.run(read())

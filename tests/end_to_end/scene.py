@@ -10,9 +10,11 @@ from functools import partial
 
 import msgspec
 
+from streams.channels import webhook
+from streams.channels.known import Channels
 from streams.ops import topics
 from streams.ops.admin import connect
-from streams.settings import Gate, Playbook, Push
+from streams.settings import Gate, Playbook
 from streams.wire.changelog import ASIDE, decode_rows
 from streams.wire.message import read_decision, read_outcome, read_transition
 from tests.end_to_end import history, topic
@@ -42,7 +44,7 @@ class Scene:
                 "dimensions": ("activity",),
                 "session_seconds": SESSION_SECONDS,
                 "commit_seconds": 0.05,
-                "push": Push(webhook_url=receiver.url),
+                "channels": Channels(webhook=webhook.Options(receiver.url)),
                 "playbooks": {"reactivation": Playbook()},
                 "gate": Gate(enabled=False),
             }
@@ -52,6 +54,13 @@ class Scene:
         self.ends = {}  # (topic, partition) → the offset after the newest record that we wrote
         self._fed = []
         self._stack = ExitStack()
+
+    def be_patient(self, seconds, **push):
+        """Give the webhook so long for an answer, and ask it once only."""
+        hook = msgspec.structs.replace(self.settings.channels.webhook, timeout_seconds=seconds, attempts=1)
+        channels = msgspec.structs.replace(self.settings.channels, webhook=hook)
+        push = msgspec.structs.replace(self.settings.push, **push)
+        self.settings = msgspec.structs.replace(self.settings, channels=channels, push=push)
 
     def __enter__(self):
         self._feeder = self._stack.enter_context(ThreadPoolExecutor(1))

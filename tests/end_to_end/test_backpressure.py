@@ -8,7 +8,6 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from streams.core.row import EVENT
@@ -110,10 +109,7 @@ def test_a_burst_of_a_hundred_times_the_usual_rate_is_lag_and_no_memory(lone_kaf
 
 def test_a_channel_that_takes_its_time_holds_up_pushes_and_not_the_fold(play, real_kafka):
     scene = play(real_kafka, lateness_seconds=DAY / 1000)
-    slow = msgspec.structs.replace(
-        scene.settings.push, webhook_timeout_seconds=PATIENT, webhook_attempts=1, deliveries_at_once=1
-    )
-    scene.settings = msgspec.structs.replace(scene.settings, push=slow)
+    scene.be_patient(PATIENT, deliveries_at_once=1)
     events = generate(users=200, seed=43, by_turns=True)
     middle = len(events) // 2
     scene.receiver.hold()

@@ -1,6 +1,5 @@
 """A worker that does not get on, or is told to stop, ends in bounded time, with a code that says how it went."""
 
-import msgspec
 import pytest
 
 from streams.ops.admin import connect
@@ -72,8 +71,7 @@ def test_told_to_stop_while_the_broker_is_away_it_ends_all_the_same_and_says_tha
 
 def test_told_to_stop_while_a_channel_takes_its_time_it_commits_and_leaves_the_rest_to_the_next(play, real_kafka):
     scene = play(real_kafka, drain_seconds=20)
-    slow = msgspec.structs.replace(scene.settings.push, webhook_timeout_seconds=PATIENT, webhook_attempts=1)
-    scene.settings = msgspec.structs.replace(scene.settings, push=slow)
+    scene.be_patient(PATIENT)
     events = generate(users=100, seed=33)
     scene.write(events)
     scene.receiver.hold()

