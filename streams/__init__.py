@@ -55,6 +55,7 @@ The way of the data, and the order in which to read:
     worker/pages.py         its pages about users: one of them, growth, population
     worker/watchdog.py      a thread that ends a worker which does not get on, and says why
     worker/ending.py        its exit codes
+    worker/calendar.py      pushes of which nobody's act is the reason: a day has come
     worker/standing.py      what a push must know of a user
     worker/agents.py        the three agents: fold, decide, deliver
     push/trigger.py         which transition asks for a push, by which playbook
@@ -69,6 +70,10 @@ Beside the way:
 
     settings.py             every setting, declared once
     playbook.py             … playbooks: when we write to whom, and what
+    festival.py             … the days that everybody keeps
+    lunar.py                … by the Chinese calendar too
+    birthday.py             when users have theirs, and where they live
+    occasion.py             where a day begins, and for which playbooks it is the day
     budget.py               … what pushes and offers may cost
     template.py             … and their texts, with variables
     threshold.py            … those by which users are judged, for one kind of user

@@ -17,6 +17,8 @@ FIRST_SLOTS = 2048
 FULL = 0.7
 """The share of slots in use at which the table doubles."""
 LOW = 0xFFFFFFFF
+HASHES = 1 << 32
+"""How many hashes there are, as `between` counts them."""
 
 
 class Index:
@@ -63,6 +65,17 @@ class Index:
         _gather(rows, self._ends, self._blob, joined, ends)
         block, starts = joined.tobytes(), [0, *ends[:-1].tolist()]
         return [block[a:b] for a, b in zip(starts, ends.tolist(), strict=False)]
+
+    def between(self, low: int, high: int) -> np.ndarray:
+        """Return the rows (i8[n]) of the keys whose hashes lie from `low` up to below `high`, of `HASHES` in all.
+
+        So keys can be gone through in parts that are the same wherever and however often they were interned.
+        """
+        found = self._slots[self._slots >= np.uint64(low << 32)]
+        if high < HASHES:
+            found = found[found < np.uint64(high << 32)]
+        rows: np.ndarray = (found & np.uint64(LOW)).astype(np.int64) - 1
+        return rows[rows >= 0]
 
     def _make_room(self, keys: int, size: int) -> None:
         """Make sure that so many new keys of so many bytes in all fit."""

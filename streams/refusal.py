@@ -13,6 +13,7 @@ from streams.core.dimension import FIRST_OWN
 from streams.core.row import CLICK_KINDS, DAYS, MAX_DIMENSIONS, PERIODS, WEEKS
 from streams.core.rules import FACTS, MAX_BANDS, NO_FACT
 from streams.core.window import I4_MAX, U1_MAX, U2_MAX
+from streams.festival import BIRTHDAY, CALENDAR
 from streams.threshold import ATTRIBUTES, NAMES, Bounds, Own, Thresholds
 
 NAME = re.compile(r"[a-z0-9_]{1,40}")
@@ -79,10 +80,11 @@ def check_playbook(
     when: Mapping[str, str | Sequence[str]],
     texts: Iterable[str],
     values: Mapping[str, Sequence[str]],
+    days: Iterable[str] = (),
 ) -> None:
     """Refuse a playbook that nobody could ever come to, or whose message could not be written.
 
-    `values`: those of every dimension.
+    `values`: those of every dimension; `days`: the names of the festivals.
 
     Raises:
         ValueError: its text names the key, the value and what is allowed.
@@ -91,7 +93,7 @@ def check_playbook(
     if not NAME.fullmatch(name):
         raise ValueError(f"{place}: a playbook's name is 1 to 40 of a-z, 0-9 and _")
     dimension, _, value = on.partition(".")
-    _check_word(f"{place}.on = {on!r}", dimension, value, values)
+    _check_word(f"{place}.on = {on!r}", dimension, value, {**values, CALENDAR: (BIRTHDAY, *days)})
     for key, words in when.items():
         for word in (words,) if isinstance(words, str) else words:
             if not key.startswith(ATTRIBUTES):

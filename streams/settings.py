@@ -16,10 +16,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from streams import refusal
+from streams import festival, refusal
 from streams.budget import EXAMPLE as BUDGET_EXAMPLE
 from streams.budget import Budget
 from streams.core.dimension import DIMENSIONS
+from streams.festival import EXAMPLE as FESTIVALS_EXAMPLE
+from streams.festival import SHIPPED as FESTIVALS
+from streams.festival import Festival
 from streams.playbook import EXAMPLE, SHIPPED, Playbook, as_toml
 from streams.threshold import (
     NAMES,
@@ -48,8 +51,29 @@ KINDS_EXAMPLE = """\
 dormant_days = 3"""
 
 __all__ = [
-    "Activity", "Bands", "Budget", "Gate", "Growth", "Own", "Playbook", "Push", "Rung", "Settings", "SettingsError",
-    "Social", "Stage", "Thresholds", "Topics", "Value", "describe", "document", "environment", "load", "replace", "thresholds",
+    "Activity",
+    "Bands",
+    "Budget",
+    "Festival",
+    "Gate",
+    "Growth",
+    "Own",
+    "Playbook",
+    "Push",
+    "Rung",
+    "Settings",
+    "SettingsError",
+    "Social",
+    "Stage",
+    "Thresholds",
+    "Topics",
+    "Value",
+    "describe",
+    "document",
+    "environment",
+    "load",
+    "replace",
+    "thresholds",
 ]  # fmt: skip
 
 
@@ -120,7 +144,7 @@ class Gate(Struct, frozen=True):
     ] = 60
 
 
-MANY: dict[str, Any] = {"playbooks": Playbook, "budgets": Budget, "own": Own, "kinds": dict}
+MANY: dict[str, Any] = {"playbooks": Playbook, "budgets": Budget, "festivals": Festival, "own": Own, "kinds": dict}
 """The settings that hold sections by name, and what such a section is before anything is said of it."""
 
 
@@ -190,6 +214,12 @@ class Push(Struct, frozen=True):
     secret: Annotated[
         str, Meta(max_length=200, description="signs links and makes codes of offers; the same for all workers")
     ] = ""
+    birthday_attribute: Annotated[
+        str, Meta(min_length=1, description="attribute of profiles that holds the birthday, YYYY-MM-DD or MM-DD")
+    ] = "birthday"
+    birthday_lunar_attribute: Annotated[
+        str, Meta(min_length=1, description="attribute that is true where it is of the Chinese lunar calendar")
+    ] = "birthday_lunar"
     webhook_url: Annotated[
         str,
         Meta(
@@ -313,6 +343,15 @@ class Settings(Struct, frozen=True):
             description="Budgets, [budgets.NAME]: what playbooks that name one may cost, sending and offers together.",
         ),
     ] = msgspec.field(default_factory=dict)
+    festivals: Annotated[
+        dict[str, Festival],
+        Meta(
+            examples=[FESTIVALS_EXAMPLE],
+            description="Festivals, [festivals.NAME]: days for which playbooks may wait, calendar.NAME. One of these "
+            "says when: date\n# (MM-DD, or YYYY-MM-DD once), lunar (MM-DD of the Chinese calendar), nth (which of a "
+            "weekday in a month).\n# Yours stand beside those that are there from the start.",
+        ),
+    ] = msgspec.field(default_factory=FESTIVALS.copy)
     own: Annotated[
         dict[str, Own],
         Meta(
@@ -368,10 +407,13 @@ def check(settings: Settings, place: str = "settings") -> None:
         raise SettingsError(f"{place}: kinds: {len(settings.kinds)} are too many; at most {MOST_KINDS} are allowed")
     try:
         refusal.check(general)
+        for name, day in settings.festivals.items():
+            festival.check(name, day)
         for name, playbook in settings.playbooks.items():
             if playbook == SHIPPED.get(name):
                 continue  # where your bands have other words, it never has its turn
-            refusal.check_playbook(name, playbook.on, playbook.when, (playbook.title, playbook.body), values(settings))
+            texts = playbook.title, playbook.body
+            refusal.check_playbook(name, playbook.on, playbook.when, texts, values(settings), settings.festivals)
         refusal.check_quiet(settings.push.quiet_from, settings.push.quiet_to, settings.push.time_zone)
     except ValueError as error:
         raise SettingsError(f"{place}: {error}") from error

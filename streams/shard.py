@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
+from streams.birthday import Birthdays
 from streams.column import Column
 from streams.core import fold as core
 from streams.core import order, period
@@ -33,7 +34,7 @@ NO_STOPS = np.empty((0, 2), np.int64)
 NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
 AFTER_ASIDE = b"\x01"
 PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
-HOLD_KEY = ASIDE + b"hold\0"
+HOLD_KEY, CALENDAR_KEY = ASIDE + b"hold\0", ASIDE + b"calendar\0"
 FOLLOWED_AT_ONCE = 20_000
 """Rows that are judged under new rules between two folds, so that a million of them do not hold the stream up."""
 
@@ -43,6 +44,13 @@ class Plan(NamedTuple):
 
     since: int
     book: Rulebook
+
+
+class Reached(NamedTuple):
+    """How far the days are done: up to before `at` (int ms UTC), and at it for whose hashes are below `share`."""
+
+    at: int
+    share: int
 
 
 class Columns(NamedTuple):
@@ -69,6 +77,8 @@ class Shard:
         sources: i8[65536], users by the code of their first-touch source.
         skipped: redelivered events that were already applied.
         hold: pushes that wait for their time.
+        birthdays: when users have theirs, once somebody has asked; None before.
+        calendar_until: how far the days on which pushes go out are done; None before the first one.
         erased: keys of users who were erased, for others to forget them too; who has done so takes them out.
     """
 
@@ -88,6 +98,9 @@ class Shard:
         self.skipped = 0
         self.erased: list[bytes] = []
         self.hold = Hold()
+        self.birthdays: Birthdays | None = None
+        self.calendar_until: Reached | None = None
+        self._calendar_told: Reached | None = None
         self._plans: list[Plan] = []
         self._since = 0
         self._books = {book.number: book}
@@ -194,6 +207,7 @@ class Shard:
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Put back what was read from the changelog, later values over earlier ones. Call `settle` once all is in."""
+        self.birthdays = None
         start = 0
         if None in values or min(keys, default=b"") < AFTER_ASIDE:
             for k, (key, value) in enumerate(zip(keys, values, strict=True)):
@@ -224,6 +238,8 @@ class Shard:
         self.due[row] = NEVER
         self.changed[row] = 1
         self.profiles.pop(row, None)
+        if self.birthdays is not None:
+            self.birthdays.note(row, None)
         self.hold.forget(self.index.key(row).decode())
 
     def profile(self, key: bytes) -> bytes | None:
@@ -336,6 +352,8 @@ class Shard:
         self.profiles[row] = payload
         profile = read_profile(payload)
         self._note_profile(self.rows[row], profile)
+        if self.birthdays is not None:
+            self.birthdays.note(row, profile)
         if profile.side in self.book.kinds:
             event["side"] = self.book.kinds.index(profile.side) + 1
         return self._fold(event, self._attribute_values(profile))
@@ -387,13 +405,16 @@ class Shard:
             self._columns.pool.grow(int(self.heads[0]) + count)
 
     def _take_aside(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield what changed besides users: new names, pushes that wait, and the growth accounting."""
+        """Yield what changed besides users: new names, pushes that wait, the days done, and the growth accounting."""
         for prefix, dictionary in ((CATEGORY_KEY, self.categories), (ORIGIN_KEY, self.origins)):
             for name in dictionary.added:
                 yield prefix + name.encode(), orjson.dumps(dictionary[name])
             dictionary.added.clear()
         for ident, decision in self.hold.take():
             yield HOLD_KEY + ident.encode(), decision
+        if self.calendar_until is not None and self.calendar_until != self._calendar_told:
+            yield CALENDAR_KEY, orjson.dumps(self.calendar_until)
+            self._calendar_told = self.calendar_until
         for grain, slot in np.argwhere((self.periods != self._periods_told).any(axis=2)).tolist():
             *counters, number = self.periods[grain, slot].tolist()
             yield PERIODS_KEY + f"{period.GRAINS[grain]}-{number}".encode(), orjson.dumps(counters)
@@ -404,6 +425,8 @@ class Shard:
             self.erase(int(self.intern([key])[0]))
         elif key.startswith(HOLD_KEY):
             self.hold.restore(key.removeprefix(HOLD_KEY).decode(), value)
+        elif value is not None and key == CALENDAR_KEY:
+            self.calendar_until = self._calendar_told = Reached(*orjson.loads(value))
         elif value is not None and key.startswith(PERIODS_KEY):
             grain, _, number = key.removeprefix(PERIODS_KEY).decode().partition("-")
             period.put(self.periods, period.GRAINS.index(grain), int(number), orjson.loads(value))

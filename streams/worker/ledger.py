@@ -108,7 +108,7 @@ class Gathering(ABC):
         if self._failure is not None:
             raise self._failure
         records, positions = self._records, self._positions
-        if not records and not positions:
+        if not records and not positions and not changelog:
             return False
         self._records, self._positions, self.pending_bytes = {}, {}, 0
         started = time.perf_counter()
