@@ -19,6 +19,8 @@ from streams.wire.event import Profile
 
 FIRST_CAPACITY = 1024
 LUNAR = 512
+MOST_CODES = 1024
+"""More than there are of birthdays, and of time zones."""
 SAID = re.compile(r"(?:\d{4}-)?(\d{2})-(\d{2})(?:[T ].*)?")
 NOWHERE, ANYWHERE = 0, 1
 """Codes of time zones: of who has no profile, and of whose profile names none that there is."""
@@ -53,14 +55,15 @@ class Birthdays:
         zone = profile.time_zone if profile.time_zone in all_zones() else ""
         self._where.array[row] = self.zones.setdefault(zone or "", len(self.zones) + ANYWHERE)
 
-    def live_in(self, rows: np.ndarray, zones: list[int]) -> np.ndarray:
-        """Return those of the rows (i8[n]) who live in one of the zones, by their codes."""
-        rows = rows[rows < len(self._where.array)]
-        return rows[np.isin(self._where.array[rows], zones)]
+    def count(self, zones: list[int], born: list[int] | None) -> int:
+        """Return how many users live in one of the zones, and were born on one of the days where they are said."""
+        return int(np.count_nonzero(_chosen(self._where.array, self._days.array, zones, born)))
 
-    def born(self, rows: np.ndarray, codes: list[int]) -> np.ndarray:
-        """Return those of the rows (i8[n], of users with a profile) whose birthday is one of the codes."""
-        return rows[np.isin(self._days.array[rows], codes)]
+    def choose(self, rows: np.ndarray, zones: list[int], born: list[int] | None) -> np.ndarray:
+        """Return those of the rows (i8[n]) who do."""
+        rows = rows[rows < len(self._where.array)]
+        found: np.ndarray = rows[_chosen(self._where.array[rows], self._days.array[rows], zones, born)]
+        return found
 
 
 def code_of(said: object, *, lunar: bool = False) -> int:
@@ -77,6 +80,19 @@ def codes_on(day: date) -> list[int]:
     near = [(month, of_month) for month in range(1, 13) for of_month in range(1, 32)]
     yearly = [_code(*there) for there in near if is_yearly(day, *there)]
     return yearly + [_code(*there) + LUNAR for there in near if is_lunar(day, *there)]
+
+
+def _chosen(where: np.ndarray, days: np.ndarray, zones: list[int], born: list[int] | None) -> np.ndarray:
+    found = _among(where, zones)
+    return found if born is None else found & _among(days, born)
+
+
+def _among(codes: np.ndarray, chosen: list[int]) -> np.ndarray:
+    """Say of each code (u2[n]) whether it is one of the chosen, several times as fast as numpy does of any number."""
+    table = np.zeros(MOST_CODES, np.bool_)
+    table[chosen] = True
+    found: np.ndarray = table[codes]
+    return found
 
 
 def _code(month: int, day: int) -> int:

@@ -71,11 +71,8 @@ class Index:
 
         So keys can be gone through in parts that are the same wherever and however often they were interned.
         """
-        found = self._slots[self._slots >= np.uint64(low << 32)]
-        if high < HASHES:
-            found = found[found < np.uint64(high << 32)]
-        rows: np.ndarray = (found & np.uint64(LOW)).astype(np.int64) - 1
-        return rows[rows >= 0]
+        rows = np.empty(len(self), np.int64)
+        return rows[: _between(self._slots, np.uint64(max(low << 32, 1)), np.uint64((high << 32) - 1), rows)]
 
     def _make_room(self, keys: int, size: int) -> None:
         """Make sure that so many new keys of so many bytes in all fit."""
@@ -148,6 +145,20 @@ def _intern(joined, lengths, slots, ends, blob, size, who):  # type: ignore[no-u
 def _find(key, slots, ends, blob):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     slot = _place(key, 0, key.size, hash64(key, 0, key.size), slots, ends, blob)
     return np.int64(slots[slot] & np.uint64(LOW)) - 1
+
+
+@njit(cache=True)
+def _between(slots, first, last, rows):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Collect the rows of the slots from `first` (above 0, as empty ones are) to `last`.
+
+    One comparison each, that is nearly always false: a processor that had to guess would take ten times as long.
+    """
+    n = 0
+    for slot in slots:
+        if slot - first <= last - first:
+            rows[n] = np.int64(slot & np.uint64(LOW)) - 1
+            n += 1
+    return n
 
 
 @njit(cache=True)

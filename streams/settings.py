@@ -51,29 +51,9 @@ KINDS_EXAMPLE = """\
 dormant_days = 3"""
 
 __all__ = [
-    "Activity",
-    "Bands",
-    "Budget",
-    "Festival",
-    "Gate",
-    "Growth",
-    "Own",
-    "Playbook",
-    "Push",
-    "Rung",
-    "Settings",
-    "SettingsError",
-    "Social",
-    "Stage",
-    "Thresholds",
-    "Topics",
-    "Value",
-    "describe",
-    "document",
-    "environment",
-    "load",
-    "replace",
-    "thresholds",
+    "Activity", "Bands", "Budget", "Festival", "Gate", "Growth", "Own", "Playbook", "Push", "Rung", "Settings",
+    "SettingsError", "Social", "Stage", "Thresholds", "Topics", "Value", "describe", "document", "environment", "load",
+    "replace", "thresholds",
 ]  # fmt: skip
 
 

@@ -413,7 +413,7 @@ class Shard:
         for ident, decision in self.hold.take():
             yield HOLD_KEY + ident.encode(), decision
         if self.calendar_until is not None and self.calendar_until != self._calendar_told:
-            yield CALENDAR_KEY, orjson.dumps(self.calendar_until)
+            yield CALENDAR_KEY, orjson.dumps(list(self.calendar_until))
             self._calendar_told = self.calendar_until
         for grain, slot in np.argwhere((self.periods != self._periods_told).any(axis=2)).tolist():
             *counters, number = self.periods[grain, slot].tolist()

@@ -30,8 +30,9 @@ from streams.worker.partition import Partition
 from streams.worker.standing import words
 
 HOUR = DAY // 24
+NOBODY = np.empty(0, np.int64)
 LOOK_SECONDS = 1.0
-SLICE = 200
+SLICE = 100
 """Users that are asked, or whose profiles are read, between two turns of the event loop: some milliseconds' work."""
 Decide = Callable[[Sequence[Candidate]], Awaitable[bool]]
 """Decides about candidates and records the decisions; False where the partition was given up and nothing is recorded.
@@ -60,22 +61,21 @@ class Calendar:
 
     def read(self, shard: Shard) -> Iterator[int]:
         """Read the birthdays of a shard's users from their profiles, some at a time; yield how many rows are read."""
-        if shard.birthdays is None:
-            shard.birthdays = Birthdays(self._push.birthday_attribute, self._push.birthday_lunar_attribute)
-        known = shard.birthdays
-        while known.read < len(shard.index):
-            end = min(known.read + SLICE, len(shard.index))
-            for row in range(known.read, end):
+        people = self._people(shard)
+        while people.read < len(shard.index):
+            end = min(people.read + SLICE, len(shard.index))
+            for row in range(people.read, end):
                 if row in shard.profiles:
-                    known.note(row, read_profile(shard.profiles[row]))
-            known.read = end
+                    people.note(row, read_profile(shard.profiles[row]))
+            people.read = end
             yield end
 
     def due(self, shard: Shard, known: int, oldest: int, words: Words) -> Iterator[Slice]:
         """Yield the candidates of all days that began up to `known`, but not before `oldest` (both int ms UTC).
 
         The shard's birthdays have been read, and the caller notes what each slice has reached. A slice may be empty. A
-        calendar that looks for the first time begins with the next day.
+        calendar that looks for the first time begins with the next day. Whose profile is unknown is not asked: nobody
+        could reach him.
         """
         if not known:
             return
@@ -92,13 +92,12 @@ class Calendar:
 
     def _slices(self, shard: Shard, moment: Moment, share: int, words: Words) -> Iterator[Slice]:
         """Yield a moment's candidates, of users whose hashes are not below `share`."""
-        found = occasions(moment, self.playbooks, self._festivals)
-        everybody = np.arange(len(shard.index))
-        asked = sum(len(_asked(shard, occasion, everybody)) for occasion in found)
+        found, people = occasions(moment, self.playbooks, self._festivals), self._people(shard)
+        asked = sum(people.count(occasion.zones, occasion.born) for occasion in found)
         width = max(HASHES * SLICE // max(asked, SLICE), 1)
         while share < HASHES:
             end = min(share + width, HASHES) if asked else HASHES
-            rows = shard.index.between(share, end) if asked else everybody[:0]
+            rows = shard.index.between(share, end) if asked else NOBODY
             slices = [self._candidates(shard, o, moment.at, rows, words) for o in found]
             share = end
             yield Slice([c for some in slices for c in some], Reached(moment.at, end))
@@ -107,7 +106,7 @@ class Calendar:
         self, shard: Shard, occasion: Occasion, at: int, rows: np.ndarray, words: Words
     ) -> Iterator[Candidate]:
         playbook = self.playbooks[occasion.playbook]
-        for row in _asked(shard, occasion, rows).tolist():
+        for row in self._people(shard).choose(rows, occasion.zones, occasion.born).tolist():
             user = shard.index.key(row).decode()
             known = words(user)
             if holds(playbook, known):
@@ -123,8 +122,13 @@ class Calendar:
                     body=template.render(playbook.body, known),
                 )
 
+    def _people(self, shard: Shard) -> Birthdays:
+        if shard.birthdays is None:
+            shard.birthdays = Birthdays(self._push.birthday_attribute, self._push.birthday_lunar_attribute)
+        return shard.birthdays
+
     def _zones(self, shard: Shard) -> dict[int, ZoneInfo]:
-        zones = {} if shard.birthdays is None else shard.birthdays.zones
+        zones = self._people(shard).zones
         return {code: ZoneInfo(name or self._push.time_zone) for name, code in zones.items()}
 
 
@@ -143,11 +147,3 @@ async def observe(partition: Partition, calendar: Calendar, decide: Decide) -> N
             await partition.relieve()
             await asyncio.sleep(0)
         await asyncio.sleep(LOOK_SECONDS)
-
-
-def _asked(shard: Shard, occasion: Occasion, rows: np.ndarray) -> np.ndarray:
-    """Return those of the rows (i8[n]) whose day it is; without a profile nobody can be reached, so nobody is asked."""
-    if shard.birthdays is None:
-        return rows[:0]
-    found = shard.birthdays.live_in(rows, occasion.zones)
-    return found if occasion.born is None else shard.birthdays.born(found, occasion.born)

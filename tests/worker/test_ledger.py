@@ -59,6 +59,12 @@ def test_a_commit_is_one_transaction():
     assert ledger.changelog_position == 7
 
 
+def test_what_changed_is_written_even_where_nothing_followed_from_it():
+    producer = Producer()
+    assert asyncio.run(exactly_once(producer).commit([(b"u", b"row")]))
+    assert producer.steps == ["begin", "changelog x1", "commit"]
+
+
 def test_nothing_to_write_is_no_transaction():
     producer = Producer()
     assert not asyncio.run(exactly_once(producer).commit([]))
