@@ -13,6 +13,7 @@ The way of the data, and the order in which to read:
     index.py                intern: user key → row
     column.py               columns that grow in place
     dictionary.py           … and names of categories and sources → codes
+    invitation.py           who names whom as his inviter
     hold.py                 pushes that wait for their time
     shard.py                one partition's users, which worker, replay and benchmark drive
     core/row.py             the row, the order, the event, the move: four layouts
@@ -55,6 +56,7 @@ The way of the data, and the order in which to read:
     worker/pages.py         its pages about users: one of them, growth, population
     worker/watchdog.py      a thread that ends a worker which does not get on, and says why
     worker/ending.py        its exit codes
+    worker/referral.py      who brought a user is rewarded at his first order
     worker/calendar.py      pushes of which nobody's act is the reason: a day has come
     worker/standing.py      what a push must know of a user
     worker/agents.py        the three agents: fold, decide, deliver

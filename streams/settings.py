@@ -76,6 +76,7 @@ class Topics(Struct, frozen=True):
     growth_transitions: Annotated[str, Meta(min_length=1, description="the same, of points, levels and rights")] = (
         "growth-transitions"
     )
+    referrals: Annotated[str, Meta(min_length=1, description="to inviters: whom they brought has bought")] = "referrals"
     push_feedback: Annotated[
         str, Meta(min_length=1, description="what came of pushes: opened, clicked, complained …")
     ] = "push-feedback"
@@ -194,6 +195,10 @@ class Push(Struct, frozen=True):
     secret: Annotated[
         str, Meta(max_length=200, description="signs links and makes codes of offers; the same for all workers")
     ] = ""
+    invitation_hours: Annotated[
+        float,
+        Meta(ge=0, le=8760, description="who names an inviter so long after his first act was not brought by him"),
+    ] = 24
     birthday_attribute: Annotated[
         str, Meta(min_length=1, description="attribute of profiles that holds the birthday, YYYY-MM-DD or MM-DD")
     ] = "birthday"

@@ -25,6 +25,7 @@ from streams.core.rules import MAX_VALUES, Rulebook, carried
 from streams.dictionary import OTHER, Dictionary
 from streams.hold import Hold
 from streams.index import Index
+from streams.invitation import Invitations
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
 from streams.wire.decode import read_profile
 from streams.wire.event import Profile, allowed, instant_ms
@@ -34,7 +35,7 @@ NO_STOPS = np.empty((0, 2), np.int64)
 NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
 AFTER_ASIDE = b"\x01"
 PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
-HOLD_KEY, CALENDAR_KEY = ASIDE + b"hold\0", ASIDE + b"calendar\0"
+HOLD_KEY, INVITATION_KEY, CALENDAR_KEY = ASIDE + b"hold\0", ASIDE + b"invitation\0", ASIDE + b"calendar\0"
 FOLLOWED_AT_ONCE = 20_000
 """Rows that are judged under new rules between two folds, so that a million of them do not hold the stream up."""
 
@@ -77,6 +78,7 @@ class Shard:
         sources: i8[65536], users by the code of their first-touch source.
         skipped: redelivered events that were already applied.
         hold: pushes that wait for their time.
+        invitations: by whom users say that they were brought, until their first order.
         birthdays: when users have theirs, once somebody has asked; None before.
         calendar_until: how far the days on which pushes go out are done; None before the first one.
         erased: keys of users who were erased, for others to forget them too; who has done so takes them out.
@@ -98,6 +100,7 @@ class Shard:
         self.skipped = 0
         self.erased: list[bytes] = []
         self.hold = Hold()
+        self.invitations = Invitations()
         self.birthdays: Birthdays | None = None
         self.calendar_until: Reached | None = None
         self._calendar_told: Reached | None = None
@@ -240,7 +243,9 @@ class Shard:
         self.profiles.pop(row, None)
         if self.birthdays is not None:
             self.birthdays.note(row, None)
-        self.hold.forget(self.index.key(row).decode())
+        user = self.index.key(row).decode()
+        self.hold.forget(user)
+        self.invitations.settle(user)
 
     def profile(self, key: bytes) -> bytes | None:
         """Return a user's newest profile as its JSON bytes, None where there is none."""
@@ -405,13 +410,15 @@ class Shard:
             self._columns.pool.grow(int(self.heads[0]) + count)
 
     def _take_aside(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield what changed besides users: new names, pushes that wait, the days done, and the growth accounting."""
+        """Yield what changed besides users: names, pushes and invitations that wait, days done, growth accounting."""
         for prefix, dictionary in ((CATEGORY_KEY, self.categories), (ORIGIN_KEY, self.origins)):
             for name in dictionary.added:
                 yield prefix + name.encode(), orjson.dumps(dictionary[name])
             dictionary.added.clear()
         for ident, decision in self.hold.take():
             yield HOLD_KEY + ident.encode(), decision
+        for user, invitation in self.invitations.take():
+            yield INVITATION_KEY + user.encode(), invitation
         if self.calendar_until is not None and self.calendar_until != self._calendar_told:
             yield CALENDAR_KEY, orjson.dumps(list(self.calendar_until))
             self._calendar_told = self.calendar_until
@@ -425,6 +432,8 @@ class Shard:
             self.erase(int(self.intern([key])[0]))
         elif key.startswith(HOLD_KEY):
             self.hold.restore(key.removeprefix(HOLD_KEY).decode(), value)
+        elif key.startswith(INVITATION_KEY):
+            self.invitations.restore(key.removeprefix(INVITATION_KEY).decode(), value)
         elif value is not None and key == CALENDAR_KEY:
             self.calendar_until = self._calendar_told = Reached(*orjson.loads(value))
         elif value is not None and key.startswith(PERIODS_KEY):

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from streams import template
 from streams.core.dimension import DIMENSIONS, VALUE
+from streams.invitation import REFERRAL
 from streams.wire.message import Cause
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Triggers:
 def trigger_topics(settings: Settings) -> tuple[str, ...]:
     """Return the topics on which transitions can trigger a playbook, of the dimensions that are kept."""
     topics: dict[str, str] = {d.name: d.topic for d in DIMENSIONS if d.name in settings.dimensions}
-    topics |= dict.fromkeys(settings.own, VALUE)
+    topics |= dict.fromkeys(settings.own, VALUE) | {REFERRAL: "referrals"}
     asked = {playbook.on.partition(".")[0] for playbook in settings.playbooks.values() if playbook.enabled}
     fields = sorted({topics[dimension] for dimension in asked if dimension in topics})
     return tuple(getattr(settings.topics, field) for field in fields)

@@ -43,6 +43,7 @@ def settle(decoded: Decoded, records: Sequence[Record], number: int, partitions:
         decoded.events[stays],
         {offset: payload for offset, payload in decoded.payloads.items() if offset not in misplaced},
         sorted([*decoded.bad, *bad], key=lambda b: b.record.offset),
+        decoded.inviters,
     )
 
 
