@@ -13,6 +13,7 @@ The way of the data, and the order in which to read:
     index.py                intern: user key → row
     column.py               columns that grow in place
     dictionary.py           … and names of categories and sources → codes
+    invitation.py           who names whom as his inviter
     hold.py                 pushes that wait for their time
     tally.py                what users did, summed up
     trial.py                what pushed users did, and those from whom pushes were withheld
@@ -58,6 +59,8 @@ The way of the data, and the order in which to read:
     worker/pages.py         its pages about users: one of them, growth, population, lift
     worker/watchdog.py      a thread that ends a worker which does not get on, and says why
     worker/ending.py        its exit codes
+    worker/referral.py      who brought a user is rewarded at his first order
+    worker/calendar.py      pushes of which nobody's act is the reason: a day has come
     worker/standing.py      what a push must know of a user
     worker/agents.py        the three agents: fold, decide, deliver
     push/trigger.py         which transition asks for a push, by which playbook
@@ -83,6 +86,10 @@ Beside the way:
 
     settings.py             every setting, declared once
     playbook.py             … playbooks: when we write to whom, and what
+    festival.py             … the days that everybody keeps
+    lunar.py                … by the Chinese calendar too
+    birthday.py             when users have theirs, and where they live
+    occasion.py             where a day begins, and for which playbooks it is the day
     budget.py               … what pushes and offers may cost
     offer.py                … what a message may bring, on which terms
     catalogue.py            … what stands for an interest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from zoneinfo import available_timezones
 
 import msgspec
@@ -12,6 +12,8 @@ from streams.core.dimension import FIRST_OWN
 from streams.core.row import CLICK_KINDS, DAYS, MAX_DIMENSIONS, PERIODS, WEEKS
 from streams.core.rules import FACTS, MAX_BANDS, NO_FACT
 from streams.core.window import I4_MAX, U1_MAX, U2_MAX
+from streams.festival import BIRTHDAY, CALENDAR
+from streams.invitation import REFERRAL, REWARDED
 from streams.threshold import ATTRIBUTES, NAMES, Bounds, Own, Thresholds
 
 NAME = re.compile(r"[a-z0-9_]{1,40}")
@@ -22,6 +24,7 @@ DAY_FACTS = ("clicks", "active_days")
 TIMELESS_FACTS = ("points",)
 MONEY_FACTS = ("spend", "order_value")
 EVERYBODY = "user"
+TAKEN = (*NAMES, CALENDAR, REFERRAL)
 MOST_OWN = MAX_DIMENSIONS - FIRST_OWN
 MOST_POINTS = 1_000_000
 MOST = 1e15
@@ -77,10 +80,11 @@ def check_playbook(
     on: str,
     when: Mapping[str, str | Sequence[str]],
     values: Mapping[str, Sequence[str]],
+    days: Iterable[str] = (),
 ) -> None:
     """Refuse a playbook that nobody could ever come to.
 
-    `values`: those of every dimension.
+    `values`: those of every dimension; `days`: the names of the festivals.
 
     Raises:
         ValueError: its text names the key, the value and what is allowed.
@@ -89,7 +93,9 @@ def check_playbook(
     if not NAME.fullmatch(name):
         raise ValueError(f"{place}: a playbook's name is 1 to 40 of a-z, 0-9 and _")
     dimension, _, value = on.partition(".")
-    _check_word(f"{place}.on = {on!r}", dimension, value, values)
+    _check_word(
+        f"{place}.on = {on!r}", dimension, value, {**values, CALENDAR: (BIRTHDAY, *days), REFERRAL: (REWARDED,)}
+    )
     for key, words in when.items():
         for word in (words,) if isinstance(words, str) else words:
             if not key.startswith(ATTRIBUTES):
@@ -203,8 +209,8 @@ def _check_own(name: str, own: Own) -> None:
     key = f"own.{name}"
     if not NAME.fullmatch(name):
         raise ValueError(f"{key}: a dimension's name is 1 to 40 of a-z, 0-9 and _; transitions carry it")
-    if name in NAMES:
-        raise ValueError(f"{key}: there is a dimension {name!r} already; choose a name other than {', '.join(NAMES)}")
+    if name in TAKEN:
+        raise ValueError(f"{key}: there is a dimension {name!r} already; choose a name other than {', '.join(TAKEN)}")
     if own.of.startswith(ATTRIBUTES) and own.of != ATTRIBUTES:
         _check_attribute(key, own)
         return

@@ -20,11 +20,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from streams import catalogue, offer, playbook, refusal
+from streams import catalogue, festival, offer, playbook, refusal
 from streams.budget import EXAMPLE as BUDGET_EXAMPLE
 from streams.budget import Budget
 from streams.channels.known import Channels
 from streams.core.dimension import DIMENSIONS
+from streams.festival import EXAMPLE as FESTIVALS_EXAMPLE
+from streams.festival import SHIPPED as FESTIVALS
+from streams.festival import Festival
 from streams.offer import EXAMPLE as OFFER_EXAMPLE
 from streams.offer import Offer
 from streams.playbook import EXAMPLE, SHIPPED, Playbook, Step, as_toml
@@ -58,9 +61,9 @@ KINDS_EXAMPLE = """\
 dormant_days = 3"""
 
 __all__ = [
-    "Activity", "Bands", "Budget", "Channels", "Gate", "Growth", "Offer", "Own", "Playbook", "Push", "Rung",
-    "Settings", "SettingsError", "Social", "Stage", "Step", "Thresholds", "Topics", "Value", "describe", "document",
-    "environment", "load", "replace", "thresholds",
+    "Activity", "Bands", "Budget", "Channels", "Festival", "Gate", "Growth", "Offer", "Own", "Playbook", "Push",
+    "Rung", "Settings", "SettingsError", "Social", "Stage", "Step", "Thresholds", "Topics", "Value", "describe",
+    "document", "environment", "load", "replace", "thresholds",
 ]  # fmt: skip
 
 
@@ -83,6 +86,7 @@ class Topics(Struct, frozen=True):
     growth_transitions: Annotated[str, Meta(min_length=1, description="the same, of points, levels and rights")] = (
         "growth-transitions"
     )
+    referrals: Annotated[str, Meta(min_length=1, description="to inviters: whom they brought has bought")] = "referrals"
     push_feedback: Annotated[
         str, Meta(min_length=1, description="what came of pushes: opened, clicked, complained …")
     ] = "push-feedback"
@@ -132,7 +136,14 @@ class Gate(Struct, frozen=True):
 
 
 MIN_SECRET = 16
-MANY: dict[str, Any] = {"playbooks": Playbook, "budgets": Budget, "offers": Offer, "own": Own, "kinds": dict}
+MANY: dict[str, Any] = {
+    "playbooks": Playbook,
+    "budgets": Budget,
+    "offers": Offer,
+    "festivals": Festival,
+    "own": Own,
+    "kinds": dict,
+}
 """The settings that hold sections by name, and what such a section is before anything is said of it."""
 
 
@@ -210,6 +221,16 @@ class Push(Struct, frozen=True):
     secret: Annotated[
         str, Meta(max_length=200, description="signs links and makes codes of offers; the same for all workers")
     ] = ""
+    invitation_hours: Annotated[
+        float,
+        Meta(ge=0, le=8760, description="who names an inviter so long after his first act was not brought by him"),
+    ] = 24
+    birthday_attribute: Annotated[
+        str, Meta(min_length=1, description="attribute of profiles that holds the birthday, YYYY-MM-DD or MM-DD")
+    ] = "birthday"
+    birthday_lunar_attribute: Annotated[
+        str, Meta(min_length=1, description="attribute that is true where it is of the Chinese lunar calendar")
+    ] = "birthday_lunar"
     catalogue: Annotated[
         str,
         Meta(
@@ -340,6 +361,15 @@ class Settings(Struct, frozen=True):
             "push.secret.\n# Each kind has fields of its own: see config/README.md.",
         ),
     ] = msgspec.field(default_factory=dict)
+    festivals: Annotated[
+        dict[str, Festival],
+        Meta(
+            examples=[FESTIVALS_EXAMPLE],
+            description="Festivals, [festivals.NAME]: days for which playbooks may wait, calendar.NAME. One of these "
+            "says when: date\n# (MM-DD, or YYYY-MM-DD once), lunar (MM-DD of the Chinese calendar), nth (which of a "
+            "weekday in a month).\n# Yours stand beside those that are there from the start.",
+        ),
+    ] = msgspec.field(default_factory=FESTIVALS.copy)
     own: Annotated[
         dict[str, Own],
         Meta(
@@ -395,6 +425,8 @@ def check(settings: Settings, place: str = "settings") -> None:
         raise SettingsError(f"{place}: kinds: {len(settings.kinds)} are too many; at most {MOST_KINDS} are allowed")
     try:
         refusal.check(general)
+        for name, day in settings.festivals.items():
+            festival.check(name, day)
         _check_pushes(settings)
         refusal.check_quiet(settings.push.quiet_from, settings.push.quiet_to, settings.push.time_zone)
     except ValueError as error:
@@ -419,7 +451,7 @@ def _check_pushes(settings: Settings) -> None:
     for name, declared in settings.playbooks.items():
         if declared == SHIPPED.get(name):
             continue  # where your bands have other words, it never has its turn
-        refusal.check_playbook(name, declared.on, declared.when, there)
+        refusal.check_playbook(name, declared.on, declared.when, there, settings.festivals)
         playbook.check(name, declared, *named)
     catalogue.read(settings.push.catalogue)
 

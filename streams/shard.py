@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 from streams import consent
+from streams.birthday import Birthdays
 from streams.column import Column
 from streams.core import fold as core
 from streams.core import order, period
@@ -40,6 +41,7 @@ from streams.core.rules import MAX_VALUES, Rulebook, carried
 from streams.dictionary import OTHER, Dictionary
 from streams.hold import held_pushes, next_steps
 from streams.index import Index
+from streams.invitation import Invitations
 from streams.tally import Arm
 from streams.trial import Trials
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
@@ -54,6 +56,7 @@ NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
 AFTER_ASIDE = b"\x01"
 PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
 HOLD_KEY, STEP_KEY, TRIAL_KEY = ASIDE + b"hold\0", ASIDE + b"step\0", ASIDE + b"trial\0"
+INVITATION_KEY, CALENDAR_KEY = ASIDE + b"invitation\0", ASIDE + b"calendar\0"
 FOLLOWED_AT_ONCE = 20_000
 """Rows that are judged under new rules between two folds, so that a million of them do not hold the stream up."""
 
@@ -76,6 +79,13 @@ class Beside(Protocol):
 
     def forget(self, user: str) -> None:
         """Let all go that belongs to a user."""
+
+
+class Reached(NamedTuple):
+    """How far the days are done: up to before `at` (int ms UTC), and at it for whose hashes are below `share`."""
+
+    at: int
+    share: int
 
 
 class Columns(NamedTuple):
@@ -105,6 +115,9 @@ class Shard:
         hold: pushes that wait for their time.
         steps: playbooks' next steps that wait for theirs.
         trials: what pushes bring, to be compared with what withheld ones would have.
+        invitations: by whom users say that they were brought, until their first order.
+        birthdays: when users have theirs, once somebody has asked; None before.
+        calendar_until: how far the days on which pushes go out are done; None before the first one.
         erased: keys of users who were erased, for others to forget them too; who has done so takes them out.
         objections: complaints and unsubscriptions that were folded, for others to count; who has done so takes them
             out.
@@ -126,7 +139,13 @@ class Shard:
         self.skipped = 0
         self.erased: list[bytes] = []
         self.hold, self.steps, self.trials = held_pushes(), next_steps(), Trials()
-        self._beside: dict[bytes, Beside] = {HOLD_KEY: self.hold, STEP_KEY: self.steps, TRIAL_KEY: self.trials}
+        self.invitations = Invitations()
+        self._beside: dict[bytes, Beside] = {
+            HOLD_KEY: self.hold, STEP_KEY: self.steps, TRIAL_KEY: self.trials, INVITATION_KEY: self.invitations,
+        }  # fmt: skip
+        self.birthdays: Birthdays | None = None
+        self.calendar_until: Reached | None = None
+        self._calendar_told: Reached | None = None
         self.objections: list[Feedback] = []
         self._plans: list[Plan] = []
         self._since = 0
@@ -240,6 +259,7 @@ class Shard:
 
     def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
         """Put back what was read from the changelog, later values over earlier ones. Call `settle` once all is in."""
+        self.birthdays = None
         start = 0
         if None in values or min(keys, default=b"") < AFTER_ASIDE:
             for k, (key, value) in enumerate(zip(keys, values, strict=True)):
@@ -270,6 +290,8 @@ class Shard:
         self.due[row] = NEVER
         self.changed[row] = 1
         self.profiles.pop(row, None)
+        if self.birthdays is not None:
+            self.birthdays.note(row, None)
         for kept in self._beside.values():
             kept.forget(self.index.key(row).decode())
 
@@ -391,6 +413,8 @@ class Shard:
         profile = consent.read(self.profiles[row])
         self._note_reach(self.rows[row], profile)
         self._note_profile(self.rows[row], profile)
+        if self.birthdays is not None:
+            self.birthdays.note(row, profile)
         if profile.side in self.book.kinds:
             event["side"] = self.book.kinds.index(profile.side) + 1
         return self._fold(event, self._attribute_values(profile))
@@ -446,7 +470,7 @@ class Shard:
             self._columns.pool.grow(int(self.heads[0]) + count)
 
     def _take_aside(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield what changed besides users: new names, pushes that wait, trials, and the growth accounting."""
+        """Yield what changed besides users: names, pushes and invitations that wait, days done, growth accounting."""
         for prefix, dictionary in ((CATEGORY_KEY, self.categories), (ORIGIN_KEY, self.origins)):
             for name in dictionary.added:
                 yield prefix + name.encode(), orjson.dumps(dictionary[name])
@@ -454,6 +478,9 @@ class Shard:
         for prefix, kept in self._beside.items():
             for name, value in kept.take():
                 yield prefix + name.encode(), value
+        if self.calendar_until is not None and self.calendar_until != self._calendar_told:
+            yield CALENDAR_KEY, orjson.dumps(list(self.calendar_until))
+            self._calendar_told = self.calendar_until
         for grain, slot in np.argwhere((self.periods != self._periods_told).any(axis=2)).tolist():
             *counters, number = self.periods[grain, slot].tolist()
             yield PERIODS_KEY + f"{period.GRAINS[grain]}-{number}".encode(), orjson.dumps(counters)
@@ -464,6 +491,8 @@ class Shard:
             self.erase(int(self.intern([key])[0]))
         elif (prefix := key[: key.index(b"\0", 1) + 1]) in self._beside:
             self._beside[prefix].restore(key.removeprefix(prefix).decode(), value)
+        elif value is not None and key == CALENDAR_KEY:
+            self.calendar_until = self._calendar_told = Reached(*orjson.loads(value))
         elif value is not None and key.startswith(PERIODS_KEY):
             grain, _, number = key.removeprefix(PERIODS_KEY).decode().partition("-")
             period.put(self.periods, period.GRAINS.index(grain), int(number), orjson.loads(value))

@@ -1,12 +1,14 @@
 """The index: keys get their rows in the order in which they come, keep them, and are found again."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import index as room
-from streams.index import FIRST_SLOTS, Index
+from streams.index import FIRST_SLOTS, HASHES, Index
 
 keys = st.lists(st.binary(max_size=12), max_size=80)
 
@@ -65,3 +67,16 @@ def test_an_empty_one_knows_nobody():
     assert Index().find(b"u1") is None
     assert Index().keys(np.empty(0, np.int64)) == []
     assert len(Index().intern([])) == 0
+
+
+def test_keys_can_be_gone_through_in_parts_that_are_the_same_in_whichever_order_they_came():
+    keys = [b"user-%d" % n for n in range(5000)]
+    index, other = Index(), Index()
+    index.intern(keys)
+    other.intern(keys[::-1])
+    cuts = [0, 1 << 20, HASHES // 3, HASHES // 2, HASHES]
+    parts = [set(index.keys(index.between(low, high))) for low, high in pairwise(cuts)]
+    assert parts == [set(other.keys(other.between(low, high))) for low, high in pairwise(cuts)]
+    assert sorted(key for part in parts for key in part) == sorted(keys)
+    assert len(parts[-1]) == pytest.approx(2500, rel=0.1)
+    assert not len(Index().between(0, HASHES))

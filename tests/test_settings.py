@@ -181,10 +181,8 @@ def test_a_table_in_the_environment_is_json():
 
 
 def test_the_examples_of_the_shipped_file_can_be_used(tmp_path):
-    [playbooks, budgets, offers, own, kinds] = (
-        settings._meta(f).examples for f in msgspec.structs.fields(Settings) if settings._is_many(f)
-    )
-    examples = "\n".join([*playbooks, *budgets, *offers, *own, *kinds])
+    many = [f for f in msgspec.structs.fields(Settings) if settings._is_many(f)]
+    examples = "\n".join(example for field in many for example in settings._meta(field).examples)
     printed = [line.removeprefix("#").strip() for line in settings.document().splitlines()]
     assert [line for line in examples.splitlines() if line not in printed] == []
     file = tmp_path / "awaken.toml"

@@ -83,6 +83,7 @@ def plan(settings: Settings) -> list[TopicSpec]:
         names.lifecycle_transitions: OURS,
         names.value_transitions: OURS,
         names.growth_transitions: OURS,
+        names.referrals: OURS,
         names.push_decisions: OURS,
         names.push_outcomes: OURS,
         names.dead_letters: OURS,

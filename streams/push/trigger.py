@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from streams import catalogue, template
 from streams.core.dimension import DIMENSIONS, VALUE
+from streams.invitation import REFERRAL
 from streams.wire.message import Cause, Grant, Text
 
 from . import offers, terms
@@ -161,7 +162,7 @@ class Words:
 def trigger_topics(settings: Settings) -> tuple[str, ...]:
     """Return the topics on which transitions can trigger a playbook, of the dimensions that are kept."""
     topics: dict[str, str] = {d.name: d.topic for d in DIMENSIONS if d.name in settings.dimensions}
-    topics |= dict.fromkeys(settings.own, VALUE)
+    topics |= dict.fromkeys(settings.own, VALUE) | {REFERRAL: "referrals"}
     asked = {playbook.on.partition(".")[0] for playbook in settings.playbooks.values() if playbook.enabled}
     fields = sorted({topics[dimension] for dimension in asked if dimension in topics})
     return tuple(getattr(settings.topics, field) for field in fields)

@@ -76,12 +76,13 @@ class Bad(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A chunk's good events: their keys, EVENT[n] (row not yet set), what is handed on whole; and the bad."""
+    """A chunk's good events: their keys, EVENT[n] (row not yet set), what is handed on whole; the bad; and inviters."""
 
     keys: list[bytes]
     events: np.ndarray
     payloads: Payloads
     bad: list[Bad]
+    inviters: dict[int, str]
 
 
 class Unreadable(ValueError):
@@ -110,7 +111,7 @@ def decode(
         events = _columns(source, records, values, minor_units)
     if names is not None:
         _name(events, source, values, names)
-    return Decoded(keys, events, _payloads(source, records, events), bad)
+    return Decoded(keys, events, _payloads(source, records, events), bad, _inviters(source, records, values))
 
 
 def _columns(source: int, records: Sequence[Record], values: Sequence[Any], minor_units: int) -> np.ndarray:
@@ -166,6 +167,14 @@ def _name(events: np.ndarray, source: int, values: Sequence[Any], names: Names) 
         events[column] = np.fromiter(map(codes.__getitem__, map(attrgetter(attribute), values)), np.uint16, n)
     if source == CLICKS:
         events["amount"] = np.fromiter(map(attrgetter("points"), values), np.int32, n)
+
+
+def _inviters(source: int, records: Sequence[Record], values: Sequence[Any]) -> dict[int, str]:
+    """Return by offset whom events name as having brought their users."""
+    if source not in (CLICKS, ORDERS):
+        return {}
+    named = list(map(attrgetter("inviter"), values))
+    return {r.offset: inviter for r, inviter in zip(records, named, strict=True) if inviter} if any(named) else {}
 
 
 def _instant(value: Any, record: Record) -> int:

@@ -43,6 +43,7 @@ def settle(decoded: Decoded, records: Sequence[Record], number: int, partitions:
         decoded.events[stays],
         {place: payload for place, payload in decoded.payloads.items() if place[1] not in misplaced},
         sorted([*decoded.bad, *bad], key=lambda b: b.record.offset),
+        decoded.inviters,
     )
 
 

@@ -41,6 +41,7 @@ CONTRACTS = (
     Contract("lifecycle_transitions", Envelope[Transition], "send"),
     Contract("value_transitions", Envelope[Transition], "send"),
     Contract("growth_transitions", Envelope[Transition], "send"),
+    Contract("referrals", Envelope[Transition], "send", "the inviter's id, UTF-8"),
     Contract("push_decisions", Envelope[Decision], "send"),
     Contract("push_outcomes", Envelope[Outcome], "send"),
     Contract(

@@ -27,9 +27,10 @@ from streams import metrics
 from streams.push import policy
 from streams.push.decider import Decider, following
 from streams.push.deliverer import Deliverer
-from streams.push.trigger import trigger_topics
+from streams.push.trigger import Candidate, trigger_topics
 from streams.wire.message import Decision, Outcome, encode, read_decision, read_transition
 from streams.worker.app import Awaken
+from streams.worker.calendar import Calendar, observe
 from streams.worker.chunk import Chunk
 from streams.worker.partition import RETRY_SECONDS, Partition
 from streams.worker.standing import Users
@@ -46,12 +47,12 @@ def add_agents(app: Awaken, decider: Decider, deliverer: Deliverer) -> None:
     """Give the app its agents. Without channels or playbooks nothing is ever pushed, so nothing is decided either."""
     topics = app.settings.topics
     agents: dict[str, tuple[Sequence[str], Callable[[Partition, Chunk], Awaitable[None]]]] = {
-        "fold": ((topics.clicks, topics.orders, topics.profiles, topics.push_feedback), _fold),
-        "decide": (trigger_topics(app.settings), lambda p, c: _decide(p, c, decider)),
-        "deliver": ((topics.push_decisions,), lambda p, c: _deliver(p, c, deliverer)),
+        "fold": ((topics.clicks, topics.orders, topics.profiles, topics.push_feedback), _fold)
     }
-    if not app.settings.push.channels or not agents["decide"][0]:
-        agents = {"fold": agents["fold"]}
+    if app.settings.push.channels and decider.triggers.by_name:
+        if triggers := trigger_topics(app.settings):
+            agents["decide"] = triggers, lambda p, c: _decide(p, c, decider)
+        agents["deliver"] = (topics.push_decisions,), lambda p, c: _deliver(p, c, deliverer)
     for name, (inputs, work) in agents.items():
         source = app.topic(*inputs, key_serializer="raw", value_serializer="raw", allow_empty=True)
         app.agent(source, name=name)(_agent(app, name, work))
@@ -146,6 +147,24 @@ async def _deliver(partition: Partition, chunk: Chunk, deliverer: Deliverer) -> 
         _record(partition, outcomes)
         partition.ledger.position(chunk.topic, some[-1].offset + 1)
     partition.ledger.position(chunk.topic, chunk.next_offset)
+
+
+async def watch_time(partition: Partition, decider: Decider, deliverer: Deliverer) -> None:
+    """Do what time asks for, as long as the partition is held: let go what was held, and keep the calendar."""
+    calendar = Calendar(partition.settings, decider.triggers)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(release(partition, decider, deliverer))
+        if calendar:
+            tasks.create_task(observe(partition, calendar, partial(_decide_candidates, partition, decider)))
+
+
+async def _decide_candidates(partition: Partition, decider: Decider, candidates: Sequence[Candidate]) -> bool:
+    """Decide about candidates and record the decisions; False where the partition is given up meanwhile."""
+    judge = partial(decider.judge, candidates, Users(partition), _present(partition))
+    decisions = await _patiently(partition, judge)
+    if decisions is not None:
+        _decided(partition, decisions)
+    return decisions is not None
 
 
 async def release(partition: Partition, decider: Decider, deliverer: Deliverer) -> None:

@@ -44,7 +44,7 @@ if _found != PINNED:
     raise ImportError(f"Awaken works with {PINNED}, not {_found}: install it anew with pip")
 
 log = logging.getLogger(__name__)
-Release = Callable[[Partition], Awaitable[None]]
+WatchTime = Callable[[Partition], Awaitable[None]]
 
 
 class Awaken(faust.App):
@@ -57,7 +57,7 @@ class Awaken(faust.App):
         self.partitions: dict[int, Partition] = {}
         self.recovered: dict[int, int] = {}
         self.forget: Forget = nobody
-        self.release: Release | None = None  # what lets pushes go that were held, for as long as a partition is
+        self.watch_time: WatchTime | None = None  # what does what time asks for, as long as a partition is held
         self._decided = trigger_topics(settings)
         self.working = False  # the group has assigned, and the users are read back
         self.waiting_since = time.monotonic()
@@ -69,7 +69,7 @@ class Awaken(faust.App):
         self._started_at = time.time_ns() // 1_000_000
         self._warm: dict[int, tuple[Shard, int]] = {}
         self._committers: dict[int, asyncio.Task[None]] = {}
-        self._releasing: dict[int, asyncio.Task[None]] = {}
+        self._watching: dict[int, asyncio.Task[None]] = {}
         super().__init__(settings.group, **faust_options(settings), **options)
 
     @property
@@ -194,8 +194,8 @@ class Awaken(faust.App):
         partition.heed(self.control.view)
         self.partitions[number] = partition
         self._committers[number] = asyncio.create_task(self._commit_regularly(partition))
-        if self.release is not None:
-            self._releasing[number] = asyncio.create_task(self._release(partition, self.release))
+        if self.watch_time is not None:
+            self._watching[number] = asyncio.create_task(self._watch_time(partition, self.watch_time))
         log.info("partition %d: %d users, changelog read to %d", number, len(shard.index), self.recovered[number])
 
     def _note_progress(self) -> None:
@@ -217,8 +217,8 @@ class Awaken(faust.App):
     async def _close(self, partition: Partition) -> None:
         partition.closing = True
         self.partitions.pop(partition.number, None)
-        if (releasing := self._releasing.pop(partition.number, None)) is not None:
-            await asyncio.wait({releasing})  # it ends by itself: the partition is closing
+        if (watching := self._watching.pop(partition.number, None)) is not None:
+            await asyncio.wait({watching})  # it ends by itself: the partition is closing
         committer = self._committers.pop(partition.number, None)
         if committer is not None:
             await partition.settle(committer)
@@ -235,14 +235,14 @@ class Awaken(faust.App):
         await partition.ledger.close()
         self._forget_measures(partition)
 
-    async def _release(self, partition: Partition, release: Release) -> None:
-        """Let held pushes go; whatever stops that is an error that only a new start mends."""
+    async def _watch_time(self, partition: Partition, watch_time: WatchTime) -> None:
+        """Do what time asks for; whatever stops that is an error that only a new start mends."""
         try:
-            await release(partition)
+            await watch_time(partition)
         except Exception as error:
             if partition.closing:
                 return
-            log.exception("partition %d: held pushes cannot be let go", partition.number)
+            log.exception("partition %d: what waits for its time cannot be let go", partition.number)
             await self.crash(error)
 
     async def _commit_regularly(self, partition: Partition) -> None:
@@ -292,7 +292,7 @@ class Awaken(faust.App):
     def _forget_measures(self, partition: Partition) -> None:
         number = str(partition.number)
         metrics.WATERMARK.remove(number)
-        if self.release is not None:
+        if self.watch_time is not None:
             metrics.HELD.remove(number)
         for topic in partition.topics:
             metrics.LAG.remove(topic, number)

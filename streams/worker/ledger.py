@@ -44,7 +44,8 @@ NO_HEADERS: list[tuple[str, bytes | None]] = []
 Headers = list[tuple[str, bytes | None]]
 Keyed = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, Headers]
 """A record to write: key, value, and headers if it has any."""
-Waiting = Mapping[str, Sequence[Keyed]]
+Waiting = Mapping[TopicPartition, Sequence[Keyed]]
+Going = Iterable[tuple[TopicPartition, Iterable[Keyed]]]
 Positions = Mapping[TopicPartition, int]
 
 
@@ -58,8 +59,8 @@ class Ledger(Protocol):
     pending_bytes: int
     changelog_position: int
 
-    def record(self, topic: str, records: Iterable[Keyed]) -> None:
-        """Let records (key, value) wait for the next commit."""
+    def record(self, topic: str, records: Iterable[Keyed], partition: int | None = None) -> None:
+        """Let records (key, value) wait for the next commit; for our own partition of the topic, or for another."""
 
     def position(self, topic: str, offset: int) -> None:
         """Note that reading of the input `topic` goes on at `offset` once the next commit is done."""
@@ -83,13 +84,15 @@ class Gathering(ABC):
         self.changelog_topic = changelog_topic
         self.pending_bytes = 0
         self.changelog_position = 0  # after the newest row that this ledger wrote
-        self._records: dict[str, list[Keyed]] = {}
+        self._records: dict[TopicPartition, list[Keyed]] = {}
+        self._changelog = TopicPartition(changelog_topic, partition)
         self._positions: dict[TopicPartition, int] = {}
         self._failure: Exception | None = None
 
-    def record(self, topic: str, records: Iterable[Keyed]) -> None:
-        """Let records (key, value) wait for the next commit."""
-        waiting = self._records.setdefault(topic, [])
+    def record(self, topic: str, records: Iterable[Keyed], partition: int | None = None) -> None:
+        """Let records (key, value) wait for the next commit; for our own partition of the topic, or for another."""
+        place = TopicPartition(topic, self.partition if partition is None else partition)
+        waiting = self._records.setdefault(place, [])
         before = len(waiting)
         waiting.extend(records)
         self.pending_bytes += sum(len(record[1] or b"") for record in waiting[before:])
@@ -108,7 +111,7 @@ class Gathering(ABC):
         if self._failure is not None:
             raise self._failure
         records, positions = self._records, self._positions
-        if not records and not positions:
+        if not records and not positions and not changelog:
             return False
         self._records, self._positions, self.pending_bytes = {}, {}, 0
         started = time.perf_counter()
@@ -127,13 +130,13 @@ class Gathering(ABC):
     async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Keyed]) -> None:
         """Write a commit's records, rows and positions."""
 
-    async def _write(self, producer: AIOKafkaProducer, topics: Iterable[tuple[str, Iterable[Keyed]]]) -> None:
-        """Write records, by topic, and wait until the broker has them all."""
+    async def _write(self, producer: AIOKafkaProducer, going: Going) -> None:
+        """Write records, by where they go, and wait until the broker has them all."""
         sent: list[Awaitable[Any]] = []
         refused: list[BaseException] = []
         try:
-            for topic, records in topics:
-                await self._send(producer, topic, records, sent)
+            for place, records in going:
+                await self._send(producer, place, records, sent)
         except IllegalOperation as error:  # what was sent before has failed; its own future says why
             refused.append(error)
         # Every future is looked at, failed or not: asyncio would complain of an exception that nobody saw.
@@ -144,19 +147,19 @@ class Gathering(ABC):
         self.changelog_position = max(rows, default=self.changelog_position)
 
     async def _send(
-        self, producer: AIOKafkaProducer, topic: str, records: Iterable[Keyed], sent: list[Awaitable[Any]]
+        self, producer: AIOKafkaProducer, place: TopicPartition, records: Iterable[Keyed], sent: list[Awaitable[Any]]
     ) -> None:
         """Hand records to the producer in batches; add to `sent` what to await for their acknowledgement."""
         batch, count = producer.create_batch(), 0
         for record in records:
             if not _append(batch, *record):
-                sent.append(await producer.send_batch(batch, topic, partition=self.partition))
+                sent.append(await producer.send_batch(batch, place.topic, partition=place.partition))
                 batch = producer.create_batch()
                 _append(batch, *record)  # an empty batch takes a record of any size
             count += 1
         if count:
-            sent.append(await producer.send_batch(batch, topic, partition=self.partition))
-        metrics.COMMITTED.labels(topic).inc(count)
+            sent.append(await producer.send_batch(batch, place.topic, partition=place.partition))
+        metrics.COMMITTED.labels(place.topic).inc(count)
 
 
 class TransactionalLedger(Gathering):
@@ -181,7 +184,7 @@ class TransactionalLedger(Gathering):
 
     async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Keyed]) -> None:
         await self._producer.begin_transaction()
-        await self._write(self._producer, ((self.changelog_topic, changelog), *records.items()))
+        await self._write(self._producer, ((self._changelog, changelog), *records.items()))
         if positions:
             await self._producer.send_offsets_to_transaction(positions, self._group)
         await self._producer.commit_transaction()
@@ -220,7 +223,7 @@ class PlainLedger(Gathering):
 
     async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Keyed]) -> None:
         await self._write(self._producer, records.items())
-        await self._write(self._producer, [(self.changelog_topic, changelog)])
+        await self._write(self._producer, [(self._changelog, changelog)])
         if positions:
             await self._commit_positions(positions)
 

@@ -28,8 +28,9 @@ from streams.wire.control import Backfill
 from streams.wire.decode import Bad, Names, Payloads, decode
 from streams.wire.event import Profile
 from streams.wire.message import playbook_of
-from streams.wire.partitioner import settle
+from streams.wire.partitioner import home, settle
 from streams.wire.transition import Encoder
+from streams.worker import referral
 from streams.worker.chunk import Chunk
 from streams.worker.control import View, trusted
 from streams.worker.ledger import Fenced, Keyed, Ledger
@@ -107,6 +108,7 @@ class Partition:
         shard.trials.window_ms = round(settings.push.attribution_days * DAY)
         shard.trials.patience_ms = round(settings.historic_hours * HOUR)
         self._committing = asyncio.Lock()
+        self._late_ms = round(settings.push.invitation_hours * HOUR)
 
     def follow(self, chunk: Chunk) -> None:
         """Note that a chunk is taken, whichever agent takes it.
@@ -129,6 +131,8 @@ class Partition:
             if self.settings.partitioner == "murmur2":
                 decoded = settle(decoded, some, self.number, self.settings.partitions)
             decoded.events["row"] = self.shard.intern(decoded.keys)
+            if decoded.inviters:
+                referral.note(self.shard, decoded, self._late_ms)
             self.merge.add(source, decoded.events)
             self._payloads.update(decoded.payloads)
             self._bad += [(source, bad) for bad in decoded.bad]
@@ -272,8 +276,12 @@ class Partition:
         if not len(moves):
             return
         self._encoder.know(self.shard.book)
-        for topic, records in self._encoder.encode(moves, self.shard.index, self._historic(moves["at"])).items():
+        historic = self._historic(moves["at"])
+        for topic, records in self._encoder.encode(moves, self.shard.index, historic).items():
             self.ledger.record(getattr(self.settings.topics, topic), records)
+        for reward in referral.rewards(self.shard, moves, historic, self._late_ms, self._encoder.source):
+            where = home(reward[0], self.settings.partitions)
+            self.ledger.record(self.settings.topics.referrals, [reward], where)
         book = self.shard.book
         kinds = (moves["dimension"].astype(int) << 16) + (moves["to"].astype(int) << 8) + moves["cause"]
         for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True):

@@ -20,7 +20,7 @@ from streams.push.deliverer import Deliverer, close_channels, open_channels
 from streams.push.gate import RedisGate
 from streams.settings import Settings
 from streams.worker import pages, preferences
-from streams.worker.agents import add_agents, release
+from streams.worker.agents import add_agents, watch_time
 from streams.worker.app import Awaken
 from streams.worker.census import add_census
 from streams.worker.ending import Ending
@@ -43,7 +43,7 @@ def build(settings: Settings) -> Awaken:
     decider, deliverer = Decider(settings, gate), Deliverer(settings, gate, channels)
     add_agents(app, decider, deliverer)
     if settings.push.channels:  # else Redis need not be there
-        app.release = partial(release, decider=decider, deliverer=deliverer)
+        app.watch_time = partial(watch_time, decider=decider, deliverer=deliverer)
         app.forget = partial(_forget, (gate.forget, Inbox(redis, settings.group).forget))
     add_pages(app)
     pages.add(app)

@@ -128,7 +128,9 @@ class Words:
 
 def _is_there(shard: Shard, row: np.void, playbook: Playbook, push: Candidate | Decision) -> bool:
     """Say whether a user still is where the transition brought him: not back, nor corrected."""
-    if not push.transition or row["seq"] < seq_of(push.transition):  # not told by this row: it is told again
-        return True
     dimension, _, value = playbook.on.partition(".")
+    if dimension not in shard.book.dimensions:  # a day has come, or a reward: neither goes away
+        return True
+    if row["seq"] < seq_of(push.transition):  # not told by this row: it is told again
+        return True
     return shard.holds_since(row, dimension, value, push.since or push.at)

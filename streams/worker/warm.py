@@ -29,6 +29,7 @@ def warm(book: Rulebook) -> None:
     shard.fold(event, {})
     shard.advance(1)
     Shard(book).restore(*shard.take_changed())
+    shard.index.between(0, 1)
     home(b"nobody", 1)
     hash_texts(["nothing"])
     if (took := time.monotonic() - started) > LONG_SECONDS:

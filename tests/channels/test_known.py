@@ -12,6 +12,7 @@ import pytest
 from streams import settings
 from streams.channels.known import KNOWN, Channels
 from streams.channels.terms import Line, Terms
+from streams.push.charter import Charter
 from streams.settings import Settings
 
 NAMES = typing.get_args(settings.Channel)

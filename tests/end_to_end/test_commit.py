@@ -94,3 +94,25 @@ def test_a_commit_that_was_done_stands_and_the_next_is_refused(scene):
 
     asyncio.run(play())
     assert written(scene) == ([b"whole"], [b"whole"], OFFSET)
+
+
+def test_what_goes_to_another_partition_comes_with_the_commit_or_not_at_all(scene):
+    """A referral: the invitee's partition writes to the inviter's."""
+    names = scene.settings.topics
+
+    async def play():
+        async with AsyncExitStack() as stack:
+            first = await open_ledger(scene, stack)
+            first.record(names.referrals, [(b"cut", b"cut")], 1)
+            pause = Pause(first._producer, STEPS.index("commit_transaction") - 1)
+            commit = asyncio.create_task(first.commit([]))
+            await asyncio.wait_for(pause.reached.wait(), WAIT_SECONDS)
+            second = await open_ledger(scene, stack)
+            pause.go.set()
+            with pytest.raises(Fenced):
+                await asyncio.wait_for(commit, WAIT_SECONDS)
+            second.record(names.referrals, [(b"whole", b"whole")], 1)
+            await second.commit([])
+
+    asyncio.run(play())
+    assert [(r.partition, r.value) for r in scene.records(names.referrals)] == [(1, b"whole")]

@@ -28,7 +28,7 @@ class Producer:
         await self._step("begin")
 
     async def send_batch(self, batch, topic, *, partition):
-        await self._step(f"{topic} x{batch.record_count()}")
+        await self._step(f"{topic}{partition or ''} x{batch.record_count()}")
         done = asyncio.get_running_loop().create_future()
         done.set_result(RecordMetadata(topic, partition, TopicPartition(topic, partition), 7, 0, 0, 0))
         return done
@@ -57,6 +57,22 @@ def test_a_commit_is_one_transaction():
     assert asyncio.run(ledger.commit([(b"u", b"row")]))
     assert producer.steps == ["begin", "changelog x1", "transitions x2", "positions clicks=5", "commit"]
     assert ledger.changelog_position == 7
+
+
+def test_what_belongs_to_another_partition_goes_there_in_the_same_transaction():
+    producer = Producer()
+    ledger = exactly_once(producer)
+    fill(ledger)
+    ledger.record("transitions", [(b"other", b"x")], 5)
+    assert ledger.pending_bytes == 3
+    asyncio.run(ledger.commit([]))
+    assert producer.steps == ["begin", "transitions x2", "transitions5 x1", "positions clicks=5", "commit"]
+
+
+def test_what_changed_is_written_even_where_nothing_followed_from_it():
+    producer = Producer()
+    assert asyncio.run(exactly_once(producer).commit([(b"u", b"row")]))
+    assert producer.steps == ["begin", "changelog x1", "commit"]
 
 
 def test_nothing_to_write_is_no_transaction():
