@@ -50,7 +50,7 @@ class Answer(Struct, frozen=True):
     | not_now | is not; too many to this address | yes | is up |
     | bad_address | cannot be delivered to this user | no | is up |
     | refused | is wrong, or our credentials are | no | is up |
-    | unknown | may be theirs: the answer was lost | no | is in trouble |
+    | unknown | may be theirs: the answer was lost, or they are broken | no | is in trouble |
     """
 
     said: Literal["taken", "later", "not_now", "bad_address", "refused", "unknown"]

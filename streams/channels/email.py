@@ -36,11 +36,10 @@ if TYPE_CHECKING:
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+"
 ADDRESS = re.compile(ATOM)
 """As far as we look; whether there is such a mailbox the server says."""
-STATUS = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
+STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 PERMANENT = 500
-HIS = ("5.1.", "5.2.")
-"""Enhanced status codes (RFC 3463) about an address or a mailbox."""
-
+HIS, OURS = ("5.1.", "5.2."), ("5.1.7", "5.1.8")
+"""Enhanced status codes (RFC 3463) about an address or a mailbox; and those of them about the sender's."""
 
 RESERVED = ":/?#[]@!$&'()*+,;=%"
 
@@ -200,11 +199,12 @@ def html_of(message: Message, unsubscribe: str) -> str:
 
 def judged(code: int, text: str, step: str) -> Answer:
     """Return what a server's refusal means; of its text only the enhanced status code is told."""
-    status = STATUS.search(text)
-    detail = " ".join(filter(None, (step, str(code), status[1] if status else "")))
+    found = STATUS.match(text)
+    status = found[0] if found else ""
+    detail = f"{step} {code} {status}".strip()
     if code < PERMANENT:
         return Answer("not_now" if step == "RCPT" else "later", detail)
-    his = status[1].startswith(HIS) if status else step == "RCPT"
+    his = status.startswith(HIS) and status not in OURS if status else step == "RCPT"
     return Answer("bad_address" if his else "refused", detail)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 JSON = {"Content-Type": "application/json"}
-REDIRECT, WRONG, BROKEN = 300, 400, 500
+REDIRECT, WRONG, BROKEN, UNAVAILABLE = 300, 400, 500, 503
 # 409: an idempotent receiver is still at work on our earlier attempt, whose answer we did not wait for.
 TRANSIENT = frozenset({408, 409, 425, 429})
 
@@ -56,13 +56,13 @@ class Http:
         session = self._opened()
         try:
             async with session.post(url, data=body, headers=headers, params=params, allow_redirects=False) as response:
-                return judge(await _read(response))
+                return self._repeated(judge(await _read(response)))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Answer("later", f"not connected: {_named(error)}")
         except TimeoutError:
-            return self._lost(f"no answer within {self.timeout_seconds:g} s")
+            return self._repeated(Answer("unknown", f"no answer within {self.timeout_seconds:g} s"))
         except (aiohttp.ClientError, OSError) as error:
-            return self._lost(_named(error))
+            return self._repeated(Answer("unknown", _named(error)))
 
     async def close(self) -> None:
         """Close the connections; the next POST opens them again."""
@@ -70,13 +70,16 @@ class Http:
             await self._session.close()
             self._session = None
 
-    def _lost(self, detail: str) -> Answer:
-        return Answer("later" if self.repeatable else "unknown", detail)
+    def _repeated(self, answer: Answer) -> Answer:
+        """Return the answer; where nobody knows what came of it, and it may come twice, it is to be tried again."""
+        unknown = answer.said == "unknown" and self.repeatable
+        return msgspec.structs.replace(answer, said="later") if unknown else answer
 
     def _opened(self) -> aiohttp.ClientSession:
         import aiohttp
 
         if self._session is None:
+            # Connecting has less time, so that who was never reached is told from who has not answered.
             timeout = aiohttp.ClientTimeout(total=self.timeout_seconds, sock_connect=self.timeout_seconds * 0.9)
             self._session = aiohttp.ClientSession(
                 timeout=timeout,
@@ -88,10 +91,15 @@ class Http:
 
 
 def trouble(reply: Reply) -> Answer | None:
-    """Return what a status says by itself, None where the body has to say more: 2xx and 4xx."""
+    """Return what a status says by itself, None where the body has to say more: 2xx and 4xx.
+
+    Who is broken (500, 502, 504 …) may have taken the message before; who is unavailable (503) has not.
+    """
     detail = told(reply.status)
-    if reply.status in TRANSIENT or reply.status >= BROKEN:
+    if reply.status in TRANSIENT or reply.status == UNAVAILABLE:
         return Answer("later", detail, retry_after(reply.headers))
+    if reply.status >= BROKEN:
+        return Answer("unknown", detail, retry_after(reply.headers))
     if REDIRECT <= reply.status < WRONG:
         return Answer("refused", f"{detail}; redirects are not followed, set the url to the final address")
     return None

@@ -50,7 +50,7 @@ class Weixin:
         self._clock = clock
         self._token = ""
         self._until = 0.0
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Task[Answer] | None = None
 
     async def call(self, path: str, body: Mapping[str, Any]) -> Answer:
         """POST `body` once; a second time where only the token was stale."""
@@ -71,14 +71,20 @@ class Weixin:
 
     async def _current(self) -> str | Answer:
         """Return the token, or why there is none."""
-        async with self._asking:
-            if self._token and self._clock() < self._until:
-                return self._token
-            body = orjson.dumps(self._account)
-            answer = await self._http.post(f"{self._url}/cgi-bin/stable_token", body, http.JSON, self._keep)
-        # Without a token nothing has been sent, whatever became of the question.
-        said = "later" if answer.said == "unknown" else answer.said
-        return self._token if said == "taken" else Answer(said, f"no access token: {answer.detail}", answer.retry_after)
+        if not self._token or self._clock() >= self._until:
+            answer = await self._asked()
+            if answer.said != "taken":
+                # Without a token nothing has been sent, whatever became of the question.
+                said = "later" if answer.said == "unknown" else answer.said
+                return Answer(said, f"no access token: {answer.detail}", answer.retry_after)
+        return self._token
+
+    async def _asked(self) -> Answer:
+        """Ask for a token; who comes meanwhile gets the same answer, good or bad."""
+        if self._asking is None or self._asking.done():
+            body, url = orjson.dumps(self._account), f"{self._url}/cgi-bin/stable_token"
+            self._asking = asyncio.create_task(self._http.post(url, body, http.JSON, self._keep))
+        return await asyncio.shield(self._asking)
 
     def _keep(self, reply: Reply) -> Answer:
         token = reply.said.get("access_token")

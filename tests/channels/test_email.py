@@ -170,10 +170,12 @@ def test_a_mailbox_that_is_not_there_is_permanent_and_stops_no_other():
     [
         (Server(rcpt=["553 sorry"]), BAD),
         (Server(rcpt=["554 5.7.1 relay access denied"]), REFUSED),
+        (Server(rcpt=["550 5.1.8 bad sender"]), REFUSED),
+        (Server(data=["554 listed: 5.1.2.3"]), REFUSED),
         (Server(data=["554 5.7.1 looks like spam"]), REFUSED),
         (Server(data=["552 5.2.2 mailbox full"]), BAD),
     ],
-    ids=["rcpt", "relay", "spam", "full"],
+    ids=["rcpt", "relay", "sender", "listed", "spam", "full"],
 )
 def test_what_is_refused_is_told_apart_by_whose_fault_it_is(server, expected):
     [receipt], _ = send(server)

@@ -96,7 +96,7 @@ def as_a_vendor_signs(parameters, headers):
         code("isv.BUSINESS_LIMIT_CONTROL"),
         (400, code("Throttling.User")),
         (503, code("ServiceUnavailable")),
-        (502, "no JSON of theirs"),
+        (503, "no JSON of theirs"),
     ],
 )
 def test_what_is_temporary_is_tried_again(trouble):
@@ -126,7 +126,7 @@ def test_what_is_no_single_number_is_never_asked_for(address):
     assert (ending(receipt), asked) == (UNASKED, [])
 
 
-@pytest.mark.parametrize("trouble", [SILENCE, CUT])
+@pytest.mark.parametrize("trouble", [SILENCE, CUT, (500, {}), (502, {}), (504, {})])
 def test_a_message_that_may_have_been_sent_is_not_sent_again(trouble):
     [receipt], asked, _ = send(make, trouble, OK, to=[NUMBER])
     assert (ending(receipt), len(asked)) == (UNKNOWN, 1)

@@ -45,7 +45,7 @@ def test_without_a_link_it_is_a_text_of_so_many_bytes_at_most():
     assert len(asked.json["text"]["content"].encode()) <= 2048
 
 
-@pytest.mark.parametrize("trouble", [error(45009), error(-1), (500, {})])
+@pytest.mark.parametrize("trouble", [error(45009), error(-1), (503, {}), (429, {})])
 def test_what_is_temporary_is_tried_again(trouble):
     [receipt], asked, pauses = send(make, trouble, OK)
     assert (ending(receipt), len(asked), len(pauses)) == (AGAIN, 2, 1)

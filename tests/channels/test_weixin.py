@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from streams.channels import wechat, wechat_mini
@@ -16,6 +18,7 @@ from tests.channels.vendor import (
     REFUSED,
     SILENCE,
     UNKNOWN,
+    Vendor,
     ending,
     send,
 )
@@ -115,6 +118,20 @@ def test_one_token_serves_until_shortly_before_its_end(make):
 
 
 @both
+def test_who_comes_while_a_token_is_asked_for_waits_for_that_one(make):
+    async def run():
+        async with Vendor(platform(OK)).listening() as vendor:
+            channel = make(vendor.url)
+            receipts = await asyncio.gather(*(channel.send(MESSAGE, f"o{n}") for n in range(20)))
+            await channel.close()
+            return receipts, vendor.asked
+
+    receipts, asked = asyncio.run(run())
+    assert [ending(receipt) for receipt in receipts] == [DELIVERED] * 20
+    assert (asked_for_tokens(asked), len(sent(asked))) == (1, 20)
+
+
+@both
 @pytest.mark.parametrize("code", [40001, 42001, 40014])
 def test_a_token_that_is_no_longer_good_is_renewed_at_once(make, code):
     [receipt], asked, pauses = send(make, platform(error(code), OK), to=["a"])
@@ -143,7 +160,7 @@ def test_without_a_token_nothing_is_sent_and_it_is_told(make, answer, expected):
 
 
 @both
-@pytest.mark.parametrize("trouble", [error(-1), error(45009), error(45011), (503, {}), (502, "no JSON of theirs")])
+@pytest.mark.parametrize("trouble", [error(-1), error(45009), error(45011), (503, {}), (429, "no JSON of theirs")])
 def test_what_is_temporary_is_tried_again(make, trouble):
     [receipt], asked, pauses = send(make, platform(trouble, OK), to=["a"])
     assert (ending(receipt), len(sent(asked)), len(pauses)) == (AGAIN, 2, 1)
@@ -166,7 +183,7 @@ def test_who_refuses_or_is_unknown_is_permanent_and_stops_no_other(make, code):
     assert [ending(receipt) for receipt in receipts] == [DELIVERED, *[BAD] * (TRIPS_AFTER + 1), DELIVERED]
 
 
-@pytest.mark.parametrize("trouble", [SILENCE, CUT])
+@pytest.mark.parametrize("trouble", [SILENCE, CUT, (502, {})])
 def test_only_an_official_account_may_repeat_what_may_have_arrived(trouble):
     [receipt], asked, _ = send(official, platform(trouble, OK))
     assert ending(receipt) == AGAIN
