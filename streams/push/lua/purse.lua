@@ -1,0 +1,143 @@
+-- One step of one purse: holds, spends or gives back what a decision costs. Answers 0 where it is granted, else the
+-- place (from 1) of the account that had no room; -1 where it was released, or that account is not asked any more.
+-- KEYS: sums (`held <account>`, `spent <account>`), ids (decision → its record), times (decisions by when they are over)
+-- ARGV: verb, id, now, expires_at, kept, length (the times in ms; no clock but the caller's), swept,
+--       and of each account its name, amount and limit
+local sums, ids, times = KEYS[1], KEYS[2], KEYS[3]
+local verb, id, now, expires_at = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local kept, length, swept = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local FIRST = 8
+
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local function sum(kind, account)
+  return tonumber(redis.call('HGET', sums, kind .. ' ' .. account) or nil) or 0
+end
+
+-- Charges accounts (name, amount, name, amount …), or gives back with sign -1. What was forgotten stays at nothing.
+local function add(kind, charges, sign)
+  for n = 1, #charges, 2 do
+    local total = sum(kind, charges[n]) + sign * charges[n + 1]
+    if total > 0 then
+      redis.call('HSET', sums, kind .. ' ' .. charges[n], whole(total))
+    else
+      redis.call('HDEL', sums, kind .. ' ' .. charges[n])
+    end
+  end
+end
+
+local function keep(state, charges, over)
+  redis.call('HSET', ids, id, cmsgpack.pack({state, charges}))
+  redis.call('ZADD', times, whole(over), id)
+  if length > 0 then
+    local last = tonumber(redis.call('ZREVRANGE', times, 0, 0, 'WITHSCORES')[2])
+    for _, key in ipairs(KEYS) do
+      redis.call('PEXPIRE', key, whole(math.max(last - now, 0) + length))
+    end
+  end
+end
+
+-- Forgets decisions that are over, and gives back what was held for them; returns how many.
+local function sweep()
+  local over = redis.call('ZRANGEBYSCORE', times, '-inf', whole(now), 'LIMIT', 0, swept)
+  for _, old in ipairs(over) do
+    local state, charges = unpack(cmsgpack.unpack(redis.call('HGET', ids, old)))
+    if state == 'held' then
+      add('held', charges, -1)
+    end
+  end
+  if #over > 0 then
+    redis.call('HDEL', ids, unpack(over))
+    redis.call('ZREM', times, unpack(over))
+  end
+  return #over
+end
+
+-- The first account that has no room, or nil.
+local function lacking()
+  for n = FIRST, #ARGV, 3 do
+    local account, amount, limit = ARGV[n], tonumber(ARGV[n + 1]), tonumber(ARGV[n + 2])
+    if sum('held', account) + sum('spent', account) + amount > limit then
+      return account
+    end
+  end
+end
+
+-- The place among those asked of the account that had no room.
+local function place(account)
+  for n = FIRST, #ARGV, 3 do
+    if ARGV[n] == account then
+      return (n - FIRST) / 3 + 1
+    end
+  end
+  return -1
+end
+
+local function asked()
+  local charges, amounts = {}, {}
+  for n = FIRST, #ARGV, 3 do
+    table.insert(charges, ARGV[n])
+    table.insert(charges, tonumber(ARGV[n + 1]))
+    amounts[ARGV[n]] = tonumber(ARGV[n + 1])
+  end
+  return charges, amounts
+end
+
+-- Spends what it costs now of what was held or spent for it: at most that.
+local function spend(state, charges)
+  local _, amounts = asked()
+  local spent = {}
+  for n = 1, #charges, 2 do
+    table.insert(spent, charges[n])
+    table.insert(spent, math.min(amounts[charges[n]] or 0, charges[n + 1]))
+  end
+  add(state, charges, -1)
+  add('spent', spent, 1)
+  keep('spent', spent, now + kept)
+end
+
+-- Takes what is not known here, or not any more.
+local function take()
+  local short = lacking()
+  while short and sweep() > 0 do
+    short = lacking()
+  end
+  if short then
+    keep('refused', {short}, now + kept)
+    return place(short)
+  end
+  local kind, charges = verb == 'reserve' and 'held' or 'spent', asked()
+  add(kind, charges, 1)
+  keep(kind, charges, kind == 'held' and expires_at or now + kept)
+  return 0
+end
+
+sweep()
+local record = redis.call('HGET', ids, id)
+local state, charges
+if record then
+  state, charges = unpack(cmsgpack.unpack(record))
+end
+
+if verb == 'release' then
+  if state == 'held' or state == 'spent' then
+    add(state, charges, -1)
+    keep('released', {}, now + kept)
+  end
+  return 0
+end
+if state == 'refused' then
+  return place(charges[1])
+end
+if state == 'released' then
+  return -1
+end
+if not state then
+  return take()
+end
+if verb == 'commit' then
+  spend(state, charges)
+end
+return 0
