@@ -10,6 +10,11 @@ TRANSITIONS = Counter("awaken_transitions_total", "transitions", ["dimension", "
 DEAD_LETTERS = Counter("awaken_dead_letters_total", "records that could not be read", ["topic", "reason"])
 DECISIONS = Counter("awaken_decisions_total", "push decisions", ["playbook", "reason"])
 DELIVERIES = Counter("awaken_deliveries_total", "deliveries that ended", ["channel", "outcome"])
+BUDGET_SPENT = Gauge("awaken_budget_spent", "spent of a budget in its period, in units of the currency", ["budget"])
+BUDGET_RESERVED = Gauge(
+    "awaken_budget_reserved", "held of a budget for pushes not yet sent, in units of the currency", ["budget"]
+)
+BREAKER_STOPS = Counter("awaken_breaker_stops_total", "pushes that the breaker has stopped", ["playbook"])
 USERS = Gauge("awaken_users", "users by value, of every dimension", ["dimension", "value"])
 SOURCE_USERS = Gauge("awaken_source_users", "users by first-touch source, of the largest ten", ["source"])
 SOURCE_SHARE = Gauge("awaken_source_share", "share of the largest source among users whose source is known")
