@@ -12,18 +12,21 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
-local function sum(kind, account)
-  return tonumber(redis.call('HGET', sums, kind .. ' ' .. account) or nil) or 0
+-- Charges are flat: account, amount, account, amount …
+local function charge(kind, charges)
+  for n = 1, #charges, 2 do
+    if charges[n + 1] > 0 then
+      redis.call('HINCRBY', sums, kind .. ' ' .. charges[n], whole(charges[n + 1]))
+    end
+  end
 end
 
--- Charges accounts (name, amount, name, amount …), or gives back with sign -1. What was forgotten stays at nothing.
-local function add(kind, charges, sign)
+-- Takes amounts away again, down to nothing: the sums of an account may have been forgotten meanwhile.
+local function give_back(kind, charges)
   for n = 1, #charges, 2 do
-    local total = sum(kind, charges[n]) + sign * charges[n + 1]
-    if total > 0 then
-      redis.call('HSET', sums, kind .. ' ' .. charges[n], whole(total))
-    else
-      redis.call('HDEL', sums, kind .. ' ' .. charges[n])
+    local field = kind .. ' ' .. charges[n]
+    if redis.call('HINCRBY', sums, field, whole(0 - charges[n + 1])) <= 0 then
+      redis.call('HDEL', sums, field)
     end
   end
 end
@@ -45,7 +48,7 @@ local function sweep()
   for _, old in ipairs(over) do
     local state, charges = unpack(cmsgpack.unpack(redis.call('HGET', ids, old)))
     if state == 'held' then
-      add('held', charges, -1)
+      give_back('held', charges)
     end
   end
   if #over > 0 then
@@ -59,7 +62,8 @@ end
 local function lacking()
   for n = FIRST, #ARGV, 3 do
     local account, amount, limit = ARGV[n], tonumber(ARGV[n + 1]), tonumber(ARGV[n + 2])
-    if sum('held', account) + sum('spent', account) + amount > limit then
+    local found = redis.call('HMGET', sums, 'held ' .. account, 'spent ' .. account)
+    if (tonumber(found[1] or nil) or 0) + (tonumber(found[2] or nil) or 0) + amount > limit then
       return account
     end
   end
@@ -93,8 +97,8 @@ local function spend(state, charges)
     table.insert(spent, charges[n])
     table.insert(spent, math.min(amounts[charges[n]] or 0, charges[n + 1]))
   end
-  add(state, charges, -1)
-  add('spent', spent, 1)
+  give_back(state, charges)
+  charge('spent', spent)
   keep('spent', spent, now + kept)
 end
 
@@ -109,7 +113,7 @@ local function take()
     return place(short)
   end
   local kind, charges = verb == 'reserve' and 'held' or 'spent', asked()
-  add(kind, charges, 1)
+  charge(kind, charges)
   keep(kind, charges, kind == 'held' and expires_at or now + kept)
   return 0
 end
@@ -123,7 +127,7 @@ end
 
 if verb == 'release' then
   if state == 'held' or state == 'spent' then
-    add(state, charges, -1)
+    give_back(state, charges)
     keep('released', {}, now + kept)
   end
   return 0
