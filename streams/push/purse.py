@@ -3,7 +3,7 @@
     reserve ──no room──→ refused
        ├─→ held ──────────→ commit ──→ spent
        │     ├─ in time ──→ (forgotten, its room is free) ──→ commit: taken anew, or refused
-       └─────┴─ release ──→ released, as what was spent can be too
+       └─────┴─ release ──→ released, as what is spent can be too
 
 **A step is one script, of one purse and period.** All accounts of these share a hash slot, so that they are charged
 together, and each answer belongs to the decision's id: asked again, it is the same, and counts nothing twice.
@@ -13,8 +13,8 @@ trip; where one refuses, the others are released in a second. Whoever dies in be
 too little, until he asks again or the hold expires. The price: of two who meet in a nearly empty purse each may be
 refused for the other's sake, but never are both granted.
 
-**Spending.** `commit` before something is sent makes it certain: what is spent does not expire. Said again with less,
-once it is known what it has cost, the difference is given back; with more, nothing is added. `release` gives all back.
+**Spending.** `commit` before something is sent makes it certain: what is spent does not expire. `settle`, once it is
+known what it has cost, gives the difference back, and `release` all of it.
 
 **Time and memory.** Nothing here has a clock: `now` comes with each call (int ms UTC), and a hold ends when somebody's
 `now` has reached its end. Decisions are remembered for `KEPT_MS` after their newest step, for so long they can come
@@ -59,7 +59,7 @@ GRANTED = 0
 LENGTH_MS = 31 * DAY
 SWEPT = 100
 """So many decisions that are over are swept at a step; more where there is no room without it."""
-Verb = Literal["reserve", "commit", "release"]
+Verb = Literal["reserve", "commit", "settle", "release"]
 _PURSE = Script(Path(__file__).with_name("lua") / "purse.lua")
 
 
@@ -148,11 +148,12 @@ class Purse:
         return await self._all_or_none("reserve", asks, now)
 
     async def commit(self, asks: Sequence[Reservation], now: int) -> list[Answer]:
-        """Spend what decisions cost, at most what was reserved for them; refused ones must not be sent.
-
-        To be called before the message goes out, and once more with less where it has cost less.
-        """
+        """Spend what decisions cost, at most what was reserved for them, before they go out; the refused must not."""
         return await self._all_or_none("commit", asks, now)
+
+    async def settle(self, asks: Sequence[Reservation], now: int) -> None:
+        """Lower what was spent for decisions to what they have cost; more than was spent is not added."""
+        await self.store.run([step for ask in asks for step in _steps("settle", ask, now)])
 
     async def release(self, asks: Sequence[Reservation], now: int) -> None:
         """Give back what was held or spent for decisions of which nothing has gone out, for good."""

@@ -35,13 +35,16 @@ class _Book:
         state, charges = self.ids.get(step.id, ("", {}))
         if step.verb == "release":
             self._release(step, state, charges)
+        elif step.verb == "settle":
+            if state == "spent":
+                self._spend(step, state, charges)
         elif state == "refused":
             return _place(step, next(iter(charges)))
         elif state == "released":
             return RELEASED
         elif not state:
             return self._take(step)
-        elif step.verb == "commit":
+        elif step.verb == "commit" and state == "held":
             self._spend(step, state, charges)
         return GRANTED
 

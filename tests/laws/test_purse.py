@@ -40,7 +40,7 @@ reservations = st.builds(Reservation, idents, charges, times)
 asks = st.lists(reservations, max_size=4)
 accounts = charges.map(lambda found: [account for account, _ in found])
 histories = st.lists(
-    st.tuples(st.sampled_from(["reserve", "commit", "release"]), asks, times)
+    st.tuples(st.sampled_from(["reserve", "commit", "settle", "release"]), asks, times)
     | st.tuples(st.sampled_from(["balances", "forget"]), accounts),
     max_size=30,
 )
@@ -127,7 +127,7 @@ async def live_through(redis, chance, seed, ask, paid, clock):
     [granted] = await insist(redis, chance, dice, "commit", ask, clock[0]) if held.granted else [held]
     if granted.granted and dice.random() < 0.5:
         ask = replace(ask, charges=tuple((a, dice.randint(0, amount)) for a, amount in ask.charges))
-        await insist(redis, chance, dice, "commit", ask, clock[0])
+        await insist(redis, chance, dice, "settle", ask, clock[0])
     if granted.granted:
         paid.append(ask)
 

@@ -69,9 +69,17 @@ def test_what_it_has_cost_is_spent_and_the_rest_is_free_again(run):
     run("reserve", [ask("d1", 60)], AT)
     assert run("commit", [ask("d1", 60)], AT) == [GRANTED]
     assert run("balances", [SPRING]) == [Balance(60, 0)]
-    assert run("commit", [ask("d1", 5)], AT) == [GRANTED]
+    run("settle", [ask("d1", 5)], AT)
+    assert run("balances", [SPRING]) == [Balance(5, 0)]
+    run("settle", [ask("d1", 60)], AT)
     assert run("commit", [ask("d1", 60)], AT) == [GRANTED]
     assert run("balances", [SPRING]) == [Balance(5, 0)]
+
+
+def test_what_was_never_spent_cannot_be_settled(run):
+    run("reserve", [ask("d1", 60)], AT)
+    run("settle", [ask("d1", 5), ask("d2", 5)], AT)
+    assert run("balances", [SPRING]) == [Balance(0, 60)]
 
 
 def test_more_than_was_reserved_is_never_spent(run):

@@ -1,4 +1,4 @@
--- One step of one purse: holds, spends or gives back what a decision costs. Answers 0 where it is granted, else the
+-- One step of one purse: holds, spends, lowers or gives back what a decision costs. Answers 0 where it is granted, else the
 -- place (from 1) of the account that had no room; -1 where it was released, or that account is not asked any more.
 -- KEYS: sums (`held <account>`, `spent <account>`), ids (decision → its record), times (decisions by when they are over)
 -- ARGV: verb, id, now, expires_at, kept, length (the times in ms; no clock but the caller's), swept,
@@ -132,6 +132,12 @@ if verb == 'release' then
   end
   return 0
 end
+if verb == 'settle' then
+  if state == 'spent' then
+    spend(state, charges)
+  end
+  return 0
+end
 if state == 'refused' then
   return place(charges[1])
 end
@@ -141,7 +147,7 @@ end
 if not state then
   return take()
 end
-if verb == 'commit' then
+if verb == 'commit' and state == 'held' then
   spend(state, charges)
 end
 return 0
