@@ -74,6 +74,12 @@ The way of the data, and the order in which to read:
     push/draw.py            the lucky draw, to be drawn again by whoever has its seed
     push/price.py           group buys, bargains, coupons that are earned
     push/gate.py            what was sent and what may be: caps and claims in Redis
+    push/account.py         what has a limit for all users together: budgets, stocks, prizes
+    push/purse.py           … and never more is spent of it: reserve, commit, release
+    push/purse_memory.py    its twin in memory
+    push/breaker.py         a playbook that suddenly wants to write to far too many waits for somebody to look
+    push/breaker_memory.py  its twin in memory
+    push/phase.py           the product's phase, by its weekly active users
     push/deliverer.py       deliver: once per decision and channel
     channels/               one file a channel: its options, and how it sends
     preference.py           links by which users say what they want

@@ -323,6 +323,33 @@ def backfill_undo(ident: Annotated[str, typer.Argument(metavar="ID")], config: C
     typer.echo(f"undone {ops.undo(declared.load(config), ident).id}")
 
 
+@app.command()
+def approve(
+    playbook: Annotated[Optional[str], typer.Argument(help="which; without it, list what was stopped")] = None,  # noqa: UP045
+    hours: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--for", metavar="HOURS", help="so long none of it is stopped; without it, push.approval_hours"),
+    ] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="cancel what was stopped")] = False,  # noqa: FBT002 (a flag)
+    config: Config = None,
+) -> None:
+    """Say whether pushes of a playbook that the breaker has stopped may go; without one, list them."""
+    from streams.ops import approval as ops
+    from streams.wire.message import instant
+
+    settings, now = declared.load(config), time.time_ns() // 1_000_000
+    if playbook is None:
+        if stop or hours is not None:
+            raise SettingsError("--stop and --for: of which playbook? `awaken approve` lists those that were stopped")
+        ops.render(ops.everything(settings, now))
+    elif stop:
+        ops.refuse(settings, playbook, now)
+        typer.echo(f"cancelled what was stopped of {playbook}")
+    else:
+        made = ops.approve(settings, playbook, now, settings.push.approval_hours if hours is None else hours)
+        typer.echo(f"approved {playbook} until {instant(made.until)}")
+
+
 def main() -> None:
     """Run the command; a setting that cannot be used, or a server that is not there, is told in a line."""
     from streams.ops.doctor import NotReady

@@ -16,6 +16,11 @@ DELIVERIES = Counter("awaken_deliveries_total", "deliveries that ended", ["chann
 OBJECTIONS = Counter(
     "awaken_push_objections_total", "unsubscriptions and complaints after pushes", ["playbook", "kind"]
 )
+BUDGET_SPENT = Gauge("awaken_budget_spent", "spent of a budget in its period, in units of the currency", ["budget"])
+BUDGET_RESERVED = Gauge(
+    "awaken_budget_reserved", "held of a budget for pushes not yet sent, in units of the currency", ["budget"]
+)
+BREAKER_STOPS = Counter("awaken_breaker_stops_total", "pushes that the breaker has stopped", ["playbook"])
 USERS = Gauge("awaken_users", "users by value, of every dimension", ["dimension", "value"])
 SOURCE_USERS = Gauge("awaken_source_users", "users by first-touch source, of the largest ten", ["source"])
 SOURCE_SHARE = Gauge("awaken_source_share", "share of the largest source among users whose source is known")

@@ -242,7 +242,7 @@ def test_every_class_and_cause_is_explained():
 
 def test_the_settings_shown_can_be_used(tmp_path):
     shown = blocks(CONFIG, "toml")
-    assert len(shown) == 9
+    assert len(shown) == 10
     for text in shown:
         file = tmp_path / "awaken.toml"
         file.write_text(text)

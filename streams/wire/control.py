@@ -1,9 +1,9 @@
 """The records of `control`: what every worker must know alike, declared once, written as JSON.
 
 `control` is one partition, compacted, and read whole by every worker. A record's key says what it replaces: there
-is one newest vouching, and each stop, outage, backfill, rule version, cut and topic's profile stands under a key of
-its own, so that compaction keeps exactly what a worker of next year must know. Times are int ms UTC; a null value (a
-tombstone) takes its key back.
+is one newest vouching, and each stop, outage, backfill, rule version, cut, topic's profile and playbook's approval
+stands under a key of its own, so that compaction keeps exactly what a worker of next year must know. Times are int ms
+UTC; a null value (a tombstone) takes its key back.
 """
 
 from __future__ import annotations
@@ -95,7 +95,19 @@ class Usual(Struct, frozen=True, tag_field="kind", tag="usual"):
     shares: tuple[float, ...]
 
 
-Record = Vouched | Stop | Outage | Backfill | RuleVersion | Cuts | Usual
+class Approval(Struct, frozen=True, tag_field="kind", tag="approval"):
+    """What an operator said at `at` of pushes of a playbook that the breaker has stopped; the newest word holds.
+
+    Granted, they may go, and what comes until `until` is not stopped. Otherwise they are cancelled.
+    """
+
+    playbook: str
+    at: int
+    until: int
+    granted: bool = True
+
+
+Record = Vouched | Stop | Outage | Backfill | RuleVersion | Cuts | Usual | Approval
 
 
 def key_of(record: Record) -> bytes:
@@ -115,6 +127,8 @@ def key_of(record: Record) -> bytes:
             key = record.name
         case Usual():
             key = f"usual-{record.topic}"
+        case Approval():
+            key = f"approval-{record.playbook}"
     return key.encode()
 
 

@@ -26,7 +26,20 @@ from streams.core.row import NEVER
 from streams.core.rules import Rulebook
 from streams.settings import Settings
 from streams.shard import Plan
-from streams.wire.control import Backfill, Cuts, Outage, Record, RuleVersion, Stop, Usual, Vouched, encode, key_of, read
+from streams.wire.control import (
+    Approval,
+    Backfill,
+    Cuts,
+    Outage,
+    Record,
+    RuleVersion,
+    Stop,
+    Usual,
+    Vouched,
+    encode,
+    key_of,
+    read,
+)
 from streams.worker.ledger import Fenced
 from streams.worker.recovery import read_to_end
 
@@ -84,6 +97,11 @@ class View:
     def backfills(self) -> list[Backfill]:
         """The spans that operators declared to be loaded late, by start."""
         return sorted(self._of(Backfill), key=lambda backfill: backfill.start)
+
+    @property
+    def approvals(self) -> list[Approval]:
+        """What operators said of what the breaker has stopped, by playbook."""
+        return sorted(self._of(Approval), key=lambda approval: approval.playbook)
 
     @property
     def stops(self) -> list[Span]:

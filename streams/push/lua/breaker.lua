@@ -1,0 +1,63 @@
+-- Answers whether a decision may go (1) or is stopped (0), and counts it.
+-- KEYS: let and stops (hour → how many), the decisions of this hour that were let go, those that were stopped
+-- ARGV: decision, hour, approved (1 or 0), least, times, usual_hours, kept_hours, life (ms)
+local let, stops, gone, stopped = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local id, hour, approved = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
+local least, times = tonumber(ARGV[4]), tonumber(ARGV[5])
+local usual_hours, kept_hours, life = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+
+-- The busiest of the hours before this one in which nothing was stopped.
+local function usual()
+  local busiest = 0
+  local counts = redis.call('HGETALL', let)
+  for n = 1, #counts, 2 do
+    local other, count = tonumber(counts[n]), tonumber(counts[n + 1])
+    if count > busiest and hour - usual_hours <= other and other < hour
+        and redis.call('HEXISTS', stops, counts[n]) == 0 then
+      busiest = count
+    end
+  end
+  return busiest
+end
+
+-- Forgets the hours that lie too far behind the newest.
+local function prune(counts)
+  local newest, hours = hour, redis.call('HKEYS', counts)
+  for _, other in ipairs(hours) do
+    newest = math.max(newest, tonumber(other))
+  end
+  for _, other in ipairs(hours) do
+    if tonumber(other) < newest - kept_hours then
+      redis.call('HDEL', counts, other)
+    end
+  end
+end
+
+-- Puts the decision among its hour's, and tells how many these are.
+local function count(counts, set)
+  redis.call('SADD', set, id)
+  if redis.call('HSET', counts, ARGV[2], redis.call('SCARD', set)) == 1 then
+    prune(counts)
+  end
+  for _, key in ipairs(KEYS) do
+    redis.call('PEXPIRE', key, life)
+  end
+end
+
+if approved then
+  redis.call('SREM', stopped, id)
+  redis.call('HDEL', stops, ARGV[2])
+elseif redis.call('SISMEMBER', stopped, id) == 1 then
+  return 0
+end
+if redis.call('SISMEMBER', gone, id) == 1 then
+  return 1
+end
+local before = redis.call('SCARD', gone)
+-- Hardly ever more than the least, so that what is usual is hardly ever asked.
+if approved or before < least or before < math.floor(times * usual()) then
+  count(let, gone)
+  return 1
+end
+count(stops, stopped)
+return 0
