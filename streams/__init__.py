@@ -64,8 +64,10 @@ The way of the data, and the order in which to read:
     worker/standing.py      what a push must know of a user
     worker/agents.py        the three agents: fold, decide, deliver
     push/trigger.py         which transition asks for a push, by which playbook
+    push/charter.py         … what each playbook's pushes go by, worked out once
     push/policy.py          decide: the policy chain, pure
     push/decider.py         transitions → decisions
+    push/rhythm.py          the hours of the day in which a user is here most
     push/quiet.py           quiet hours in the user's own time zone
     push/offers.py          what a decision grants its user, what that costs, what must be counted
     push/validity.py        … when it holds, by his clock
@@ -77,6 +79,7 @@ The way of the data, and the order in which to read:
     push/account.py         what has a limit for all users together: budgets, stocks, prizes
     push/purse.py           … and never more is spent of it: reserve, commit, release
     push/purse_memory.py    its twin in memory
+    push/bill.py            … and what a push charges of it
     push/breaker.py         a playbook that suddenly wants to write to far too many waits for somebody to look
     push/breaker_memory.py  its twin in memory
     push/phase.py           the product's phase, by its weekly active users

@@ -20,13 +20,14 @@ Keys, all in one hash slot a playbook:
 from __future__ import annotations
 
 from hashlib import blake2b
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from streams.key import key
-from streams.script import Script
+from streams.script import Call, Script
 from streams.settings import DAY
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Breaker(Protocol):
 
 
 class RedisBreaker:
-    """The breaker in Redis or Valkey, shared by all workers; an ask is one script, and many are one round trip.
+    """The breaker in Redis or Valkey, shared by all workers; an hour's asks are one script, and many one round trip.
 
     Raises, from every method:
         RedisError: Redis is gone or cannot write. Nothing is lost: the same call may be made again.
@@ -92,8 +93,16 @@ class RedisBreaker:
         """Return of each ask, in order, whether it is let go; without a breaker each is."""
         if not asks or not self.push.breaker_least:
             return [True] * len(asks)
-        calls = [(self._keys(ask.playbook, ask.at // HOUR), self._arguments(ask)) for ask in asks]
-        return [bool(reply) for reply in await _BREAKER.run_many(self.redis, calls)]
+        places: dict[str, list[int]] = {}
+        for place, ask in enumerate(asks):
+            places.setdefault(ask.playbook, []).append(place)
+        runs = [list(run) for of in places.values() for _, run in groupby(of, key=lambda k: asks[k].at // HOUR)]
+        calls = [self._call([asks[place] for place in run]) for run in runs]
+        found = [False] * len(asks)
+        for run, replies in zip(runs, await _BREAKER.run_many(self.redis, calls), strict=True):
+            for place, reply in zip(run, replies, strict=True):
+                found[place] = bool(reply)
+        return found
 
     async def tripped(self, playbooks: Iterable[str], now: int) -> list[Trip]:
         """Return the hours in which playbooks were stopped, in one round trip."""
@@ -109,13 +118,23 @@ class RedisBreaker:
         let, stops = key(self.prefix, playbook, "let"), key(self.prefix, playbook, "stops")
         return let, stops, f"{let}:{hour}", key(self.prefix, playbook, f"stopped:{hour}")
 
-    def _arguments(self, ask: Ask) -> tuple[str | int | bytes, ...]:
-        ident = blake2b(ask.decision.encode(), digest_size=8).digest()
-        push = self.push
-        return (
-            ident, ask.at // HOUR, int(ask.approved), push.breaker_least, repr(push.breaker_times),
-            USUAL_HOURS, KEPT_HOURS, KEPT_HOURS * HOUR,
-        )  # fmt: skip
+    def _call(self, asks: Sequence[Ask]) -> Call:
+        """Return the script's keys and arguments for asks of one playbook and hour."""
+        push, hour = self.push, asks[0].at // HOUR
+        head: list[str | int | bytes] = [
+            hour,
+            push.breaker_least,
+            repr(push.breaker_times),
+            USUAL_HOURS,
+            KEPT_HOURS,
+            KEPT_HOURS * HOUR,
+        ]
+        of_each: list[str | int | bytes] = [part for ask in asks for part in (_digest(ask.decision), int(ask.approved))]
+        return self._keys(asks[0].playbook, hour), [*head, *of_each]
+
+
+def _digest(decision: str) -> bytes:
+    return blake2b(decision.encode(), digest_size=8).digest()
 
 
 def allowed(let: Mapping[int, int], stops: Mapping[int, int], hour: int, push: Push) -> int:

@@ -78,8 +78,8 @@ class Charter:
             limits.append(Limit("exclusive", tags[-1], _ms(playbook.exclusive_days), 1))
         if offer:
             tags.append(f"offer:{offer}")
-            terms = self.settings.offers[offer]
-            if terms.per_user:
+            terms = self.settings.offers.get(offer)
+            if terms is not None and terms.per_user:
                 limits.append(Limit("offer_used", tags[-1], _ms(terms.per_user_days or FOR_EVER_DAYS), terms.per_user))
         limits.append(Limit("capped", EVERY, _ms(push.cap_days), push.cap_sends))
         limits += [Limit("capped", EVERY, _ms(float(days)), most) for days, most in push.caps.items()]

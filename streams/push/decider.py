@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec.structs import replace
+
 from streams.hold import NextStep
 from streams.settings import DAY
 
+from .breaker import Ask
 from .charter import Charter
-from .policy import Case, Hearing, Standing
+from .policy import Case, Hearing, Standing, withheld
 from .trigger import Origin, Triggers
 
 if TYPE_CHECKING:
@@ -18,11 +21,14 @@ if TYPE_CHECKING:
     from streams.wire.event import Profile
     from streams.wire.message import Decision, Envelope, Transition
 
+    from .breaker import Breaker
     from .gate import Gate
     from .policy import Needs
+    from .purse import Purse, Reservation
     from .trigger import Candidate, Known
 
 HOUR = DAY // 24
+GIVEN_BACK = "it was given back before"
 
 
 class Users(Protocol):
@@ -37,6 +43,9 @@ class Users(Protocol):
     def words(self, user: str) -> Known:
         """Return what is known of a user by name."""
 
+    def approved(self, playbook: str) -> bool:
+        """Say whether somebody has approved what a playbook sends, however much it is."""
+
 
 class Decider:
     """Runs the policy chain over the candidates that transitions and the calendar bring, and playbooks' later steps.
@@ -48,8 +57,8 @@ class Decider:
         RedisError: gate, purse or breaker are out of reach; hold the batch and ask again.
     """
 
-    def __init__(self, settings: Settings, gate: Gate) -> None:
-        self.gate = gate
+    def __init__(self, settings: Settings, gate: Gate, purse: Purse, breaker: Breaker) -> None:
+        self.gate, self.purse, self.breaker = gate, purse, breaker
         self.charter = Charter(settings)
         self.triggers = Triggers(settings)
         self._historic_ms = round(settings.historic_hours * HOUR)
@@ -88,24 +97,65 @@ class Decider:
         waiting = _heard(hearings)
         while waiting:
             for needs, some in waiting.items():
-                await self._ask(needs, some)
+                await self._ask(needs, some, users)
             waiting = _heard(hearing for some in waiting.values() for hearing in some)
         return [hearing.decision for hearing in hearings if hearing.decision is not None]
 
-    async def _ask(self, needs: Needs, hearings: Sequence[Hearing]) -> None:
+    async def _ask(self, needs: Needs, hearings: Sequence[Hearing], users: Users) -> None:
         match needs:
             case "gate":
                 # Of two at the same time the more important one is asked first, and has the place under a cap.
                 ordered = sorted(hearings, key=lambda h: (h.case.candidate.at, -h.playbook.priority))
-                answers = await self.gate.admit([hearing.ask() for hearing in ordered])
-                for hearing, answer in zip(ordered, answers, strict=True):
+                for hearing, answer in zip(ordered, await self.gate.admit([h.ask() for h in ordered]), strict=True):
                     hearing.gate = answer
             case "purse":
-                for hearing in hearings:
-                    hearing.purse = ""
+                await self._ask_purse(hearings, users)
             case "breaker":
-                for hearing in hearings:
-                    hearing.breaker = True
+                asks = [
+                    Ask(c.playbook, c.id, c.at, users.approved(c.playbook))
+                    for c in (h.case.candidate for h in hearings)
+                ]
+                for hearing, lets in zip(hearings, await self.breaker.allow(asks), strict=True):
+                    hearing.breaker = lets
+
+    async def _ask_purse(self, hearings: Sequence[Hearing], users: Users) -> None:
+        """Reserve what pushes cost. Where a prize is out of stock, it is drawn again among those that are left.
+
+        For who is withheld from nothing is reserved, but without room he would not have got anything either.
+        """
+        now = hearings[0].case.now
+        await self._look_into_purse([hearing for hearing in hearings if withheld(hearing)])
+        waiting = [hearing for hearing in hearings if hearing.purse is None]
+        out: dict[str, set[str]] = {}
+        while waiting:
+            bills = [(hearing, bill) for hearing in waiting if (bill := _bill(hearing)) is not None]
+            waiting = []
+            for (hearing, _), answer in zip(bills, await self.purse.reserve([b for _, b in bills], now), strict=True):
+                candidate, short = hearing.case.candidate, answer.short
+                hearing.purse = "" if answer.granted else short.purse if short else GIVEN_BACK
+                if short is not None and candidate.offer is not None and short.of and short.of == candidate.offer.prize:
+                    gone = out.setdefault(candidate.id, set())
+                    gone.add(short.of)
+                    again = self.triggers.again(candidate, users.words(candidate.user), gone)
+                    if again.offer is not None:
+                        hearing.case = replace(hearing.case, candidate=again)
+                        waiting.append(hearing)
+
+    async def _look_into_purse(self, hearings: Sequence[Hearing]) -> None:
+        """Say of each whether there would be room for what it costs."""
+        bills = [(hearing, bill) for hearing in hearings if (bill := _bill(hearing)) is not None]
+        charges = [charge for _, bill in bills for charge in bill.charges]
+        balances = iter(await self.purse.balances([account for account, _ in charges]) if charges else ())
+        for hearing, bill in bills:
+            rooms = [(a, a.limit - b.spent - b.held >= amount) for (a, amount), b in zip(bill.charges, balances)]  # noqa: B905
+            hearing.purse = next((account.purse for account, room in rooms if not room), "")
+
+
+def _bill(hearing: Hearing) -> Reservation | None:
+    """Return what the purse is asked; who costs nothing that is limited needs not ask."""
+    bill = hearing.bill()
+    hearing.purse = "" if bill is None else hearing.purse
+    return bill
 
 
 def following(decision: Decision, settings: Settings) -> NextStep | None:

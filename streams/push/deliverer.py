@@ -27,7 +27,9 @@ from streams.channels import Channel, Message, Receipt
 from streams.channels.known import KNOWN
 from streams.wire.message import Outcome, Text
 
+from .bill import bill_of
 from .charter import Charter
+from .purse import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from streams.wire.message import Decision
 
     from .gate import Gate
+    from .purse import Purse
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +53,10 @@ NO_CHANNEL = "no such channel: it is not in push.channels, or [channels.NAME] do
 class Deliverer:
     """Delivers decisions, at most `push.deliveries_at_once` at a time. One object serves one event loop."""
 
-    def __init__(self, settings: Settings, gate: Gate, channels: Mapping[str, Channel]) -> None:
+    def __init__(self, settings: Settings, gate: Gate, purse: Purse, channels: Mapping[str, Channel]) -> None:
         self.push = settings.push
-        self.gate = gate
+        self.gate, self.purse = gate, purse
+        self.charter = Charter(settings)
         self.channels = channels
         self._room = asyncio.Semaphore(settings.push.deliveries_at_once)
         self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -76,15 +80,35 @@ class Deliverer:
         # The same decision handed in twice at once would look like an interruption to itself.
         lock = self._under_way.setdefault(decision.id, asyncio.Lock())
         async with lock, self._room:
+            stop = stop or await self._spend(decision, now)
             outcomes = [await self._one(decision, name, contacts, now, stop) for name in decision.channels]
             for name in decision.fallbacks:
                 if not self._failed(outcomes):
                     break
                 outcomes.append(await self._one(decision, name, contacts, now, stop))
-            if all(outcome.outcome == "cancelled" for outcome in outcomes):
-                await self.gate.release(decision.id, decision.user)
+            await self._settle(decision, outcomes, now)
             await self.gate.finish(decision.id, decision.user, [outcome.channel for outcome in outcomes])
         return outcomes
+
+    async def _spend(self, decision: Decision, now: int) -> str:
+        """Spend what a decision costs, before anything goes out; return why that cannot be, empty where it can."""
+        bill = bill_of(self.charter, decision, now)
+        [answer] = await self.purse.commit([bill], now) if bill else [Answer(granted=True)]
+        if answer.granted:
+            return ""
+        return f"no room in {answer.short.purse}" if answer.short else "what it would cost was given back"
+
+    async def _settle(self, decision: Decision, outcomes: Sequence[Outcome], now: int) -> None:
+        """Count for nothing what has not gone out at all; else what it has cost in truth."""
+        if all(outcome.outcome == "cancelled" for outcome in outcomes):
+            await self.gate.release(decision.id, decision.user)
+            bill = bill_of(self.charter, decision, now)
+            await self.purse.release([bill] if bill else [], now)
+            return
+        costs = self.charter.costs
+        spent = sum(costs.get(o.channel, 0) for o in outcomes if o.outcome in ("delivered", "uncertain"))
+        bill = bill_of(self.charter, decision, now, min(spent, decision.cost))
+        await self.purse.settle([bill] if bill else [], now)
 
     def _failed(self, outcomes: Sequence[Outcome]) -> bool:
         """Say whether nothing has reached him but what goes along, and may not have either."""

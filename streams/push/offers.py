@@ -1,13 +1,14 @@
 """Offers: what a decision grants its user, what that costs, and what must be counted so that there is enough of it.
 
 All of it follows from the decision's id, its time and the settings, so that a decision that is made twice grants the
-same. What is left, of the whole and of each prize, is kept elsewhere: a caller asks it for the `limits_of` a grant, and
-where the stock of a prize is the one that refuses, asks for the grant again with that prize among those that are `out`:
+same. What is left, of the whole and of each prize, the purse knows: a caller asks it for the `accounts_of` a grant, and
+where the stock of a prize is the one that has no room, asks for the grant again with that prize among those that are
+`out`:
 
     out = set()
     while granted := grant(name, offer, decision, user, at, zone, secret, out):
-        refused = <the first of limits_of(name, offer, granted) that is used up>
-        if refused is None or refused.what != "stock":
+        short = <the first of accounts_of(name, offer, granted, at, zone) that has no room>
+        if short is None or not short.of:
             break
         out.add(granted.prize)
 """
@@ -15,7 +16,7 @@ where the stock of a prize is the one that refuses, asks for the grant again wit
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -23,22 +24,12 @@ from streams.offer import Offer
 from streams.wire.message import Grant
 
 from . import draw, voucher
+from .account import EVER, Account, period_of
 from .terms import in_own_words, terms
 from .validity import until
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
-
-    from streams.budget import Each
-
-
-class Limit(NamedTuple):
-    """What must be counted of a grant: under which tag, how many there are at most, anew with each what."""
-
-    tag: str
-    most: int
-    each: Each
-    what: Literal["total", "per_day", "stock"]
 
 
 def grant(
@@ -83,16 +74,16 @@ def cost(offer: Offer, prize: str = "") -> float:
     return offer.ceiling if offer.percent else offer.value
 
 
-def limits_of(name: str, offer: Offer, grant: Grant) -> list[Limit]:
-    """Return what must be counted before an offer is granted, each tag by 1; where one is used up, it is not."""
-    tag = f"offers.{name}"
-    limits = [
-        Limit(tag, offer.total, "ever", "total"),
-        Limit(f"{tag}.daily", offer.per_day, "day", "per_day"),
+def accounts_of(name: str, offer: Offer, grant: Grant, at: int, zone: ZoneInfo) -> tuple[Account, ...]:
+    """Return the accounts that a grant at `at` (int ms UTC) charges with 1: the whole, the day's, the prize's stock."""
+    purse = f"offers.{name}"
+    found = [
+        Account(purse, EVER, offer.total),
+        Account(purse, period_of("day", at, zone), offer.per_day),
     ]
     if grant.prize:
-        limits.append(Limit(f"{tag}.prizes.{grant.prize}", offer.prizes[grant.prize].stock, "ever", "stock"))
-    return [limit for limit in limits if limit.most]
+        found.append(Account(purse, EVER, offer.prizes[grant.prize].stock, grant.prize))
+    return tuple(account for account in found if account.limit)
 
 
 def _most_saved(offer: Offer) -> float:

@@ -20,6 +20,7 @@ from streams.tally import Arm
 from streams.wire.event import Profile
 from streams.wire.message import Decision, MessageKind, Verdict, instant
 
+from .bill import bill
 from .charter import USAGE_WINDOW_MS
 from .gate import EVERY, Admission, Ask, Limit
 from .quiet import quiet_until, zone_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from streams.settings import Playbook, Push, Step
 
     from .charter import Charter
+    from .purse import Reservation
     from .trigger import Candidate
 
 Reason = Literal[
@@ -157,6 +159,11 @@ class Hearing:
             limits = (*limits, Limit("usage_capped", EVERY, USAGE_WINDOW_MS, most))
         ways = tuple(way for name, way in case.charter.ways.items() if name in self.reachable)
         return Ask(case.candidate.id, case.candidate.user, case.candidate.at, limits, (*tags, episode), ways)
+
+    def bill(self) -> Reservation | None:
+        """Return what the purse is asked; None where nothing that it costs is limited."""
+        c = self.case.candidate
+        return bill(self.case.charter, c.id, c.user, c.playbook, c.at, self.cost, c.offer, self.case.now)
 
     @property
     def cost(self) -> float:
@@ -355,6 +362,8 @@ def _offer_gone(hearing: Hearing) -> tuple[bool, str]:
     name, case = hearing.message.offer, hearing.case
     if not name:
         return True, ""
+    if name not in case.charter.settings.offers:
+        return False, f"{name}: there is no [offers.{name}]"
     if case.candidate.offer is None:
         return False, f"{name}: nothing is left"
     why = obstacle(case.charter.settings.offers[name], case.now, zone_for(case))
@@ -362,7 +371,7 @@ def _offer_gone(hearing: Hearing) -> tuple[bool, str]:
 
 
 def _budget(hearing: Hearing) -> tuple[bool, str]:
-    return not hearing.purse, hearing.purse or (f"{hearing.cost:g}" if hearing.cost else "")
+    return not hearing.purse, f"no room in {hearing.purse}" if hearing.purse else ""
 
 
 def _holdout(hearing: Hearing) -> tuple[bool, str]:

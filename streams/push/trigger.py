@@ -137,11 +137,17 @@ class Triggers:
             offer=granted,
         )
 
+    def again(self, candidate: Candidate, known: Known, out: Collection[str]) -> Candidate:
+        """Return a candidate with its offer granted anew, as nothing is left of the prizes that are `out`."""
+        c = candidate
+        origin = Origin(c.id.partition(":")[2], c.user, c.at, c.since, c.transition, c.historic, c.cause)
+        return self.candidate(c.playbook, c.step, origin, known, out)
+
     def _grant(
         self, name: str, decision: str, origin: Origin, zone: ZoneInfo, out: Collection[str]
     ) -> tuple[Grant | None, dict[str, str]]:
         """Return what an offer grants and the words that speak of it; None where there is no offer, or nothing left."""
-        if not name:
+        if name not in self.settings.offers:
             return None, {}
         offer, secret = self.settings.offers[name], self.settings.push.secret
         granted = offers.grant(name, offer, decision, origin.user, origin.at, zone, secret, out)

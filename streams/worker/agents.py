@@ -25,6 +25,7 @@ from redis.exceptions import RedisError
 
 from streams import metrics
 from streams.push import policy
+from streams.push.breaker import refused
 from streams.push.decider import Decider, following
 from streams.push.deliverer import Deliverer
 from streams.push.trigger import Candidate, trigger_topics
@@ -121,6 +122,8 @@ def _decided(partition: Partition, decisions: Sequence[Decision]) -> None:
         partition.ledger.record(settings.topics.push_decisions, rows)
     for decision in decisions:
         metrics.DECISIONS.labels(decision.playbook, decision.reason).inc()
+        if decision.reason == "breaker":
+            metrics.BREAKER_STOPS.labels(decision.playbook).inc()
         partition.shard.trials.open(decision, policy.arm_of_all(decision.user, settings.push))
         step = following(decision, settings)
         if step is not None:
@@ -220,9 +223,16 @@ async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deli
     users, sends = Users(partition), []
     for decision in decisions:
         contacts = policy.addresses(users.profile(decision.user), deliverer.channels, decision.kind)
-        stop = policy.stop(decision, users.standing(decision), push, now if live else decision.at)
+        standing, moment = users.standing(decision), now if live else decision.at
+        stop = policy.stop(decision, standing, push, moment, approved=_may_go(partition, decision))
         sends.append(deliverer.deliver(decision, contacts, now, stop))
     return [outcome for outcomes in await asyncio.gather(*sends) for outcome in outcomes]
+
+
+def _may_go(partition: Partition, decision: Decision) -> bool:
+    """Say whether somebody has approved a push that the breaker has stopped."""
+    playbook = decision.playbook
+    return not refused(partition.approvals, playbook, decision.at) and Users(partition).approved(playbook)
 
 
 async def _patiently(partition: Partition, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T | None:

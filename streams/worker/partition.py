@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from redis.exceptions import RedisError
 
@@ -24,7 +25,7 @@ from streams.core.rules import Rulebook
 from streams.merge import Merge
 from streams.settings import Settings
 from streams.shard import Shard
-from streams.wire.control import Backfill
+from streams.wire.control import Approval, Backfill
 from streams.wire.decode import Bad, Names, Payloads, decode
 from streams.wire.event import Profile
 from streams.wire.message import playbook_of
@@ -104,6 +105,7 @@ class Partition:
         self._payloads: Payloads = {}
         self._bad: list[tuple[int, Bad]] = []
         self._backfills: list[Backfill] = []
+        self.approvals: list[Approval] = []
         self._encoder = Encoder(f"awaken/{settings.group}")
         shard.trials.window_ms = round(settings.push.attribution_days * DAY)
         shard.trials.patience_ms = round(settings.historic_hours * HOUR)
@@ -162,6 +164,15 @@ class Partition:
             log.info("partition %d: %s is history", self.number, said)
         if plans := view.plans:
             self.shard.plan(plans)
+        if view.approvals != self.approvals:
+            self.approvals = view.approvals
+            self._hasten()
+
+    def _hasten(self) -> None:
+        """Let what the breaker has stopped be looked at again: somebody has said what is to become of it."""
+        spoken, now = {approval.playbook for approval in self.approvals}, self.time_now()
+        for decision in [d for d in self.shard.hold if d.reason == "breaker" and d.playbook in spoken]:
+            self.shard.hold.add(msgspec.structs.replace(decision, until=min(decision.until or now, now)))
 
     def waiting(self, topic: str) -> int:
         """Return how many events of a topic wait for another topic."""

@@ -13,8 +13,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from streams.push.breaker_memory import MemoryBreaker
 from streams.push.decider import Decider
 from streams.push.memory import MemoryGate
+from streams.push.purse import Purse
+from streams.push.purse_memory import MemoryStore
 from streams.push.trigger import Origin, holds
 from streams.settings import Settings, SettingsError, judged
 from streams.worker.partition import Partition
@@ -57,7 +60,7 @@ async def preview(partition: Partition, who: str, name: str, settings: Settings)
     known, (dimension, _, value) = users.words(who), playbook.on.partition(".")
     there, meant, decisions = known.value(dimension) == value, holds(playbook, known), []
     for step in range(1, len(playbook.steps) + 2):
-        decider = Decider(settings, MemoryGate())
+        decider = Decider(settings, MemoryGate(), Purse(MemoryStore()), MemoryBreaker(settings.push))
         origin = Origin("preview", who, now, now)
         candidate = decider.triggers.candidate(name, step, origin, users.words(who))
         decisions += await decider.judge([candidate], users, now)

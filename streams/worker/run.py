@@ -14,10 +14,12 @@ from redis.asyncio import Redis
 
 from streams.channels import Channel
 from streams.channels.inbox import Inbox
+from streams.push.breaker import RedisBreaker
 from streams.push.connection import connect
 from streams.push.decider import Decider
 from streams.push.deliverer import Deliverer, close_channels, open_channels
 from streams.push.gate import RedisGate
+from streams.push.purse import Purse
 from streams.settings import Settings
 from streams.worker import pages, preferences
 from streams.worker.agents import add_agents, watch_time
@@ -40,7 +42,9 @@ def build(settings: Settings) -> Awaken:
     redis = connect(settings)
     gate = RedisGate.open(settings, redis)
     channels = open_channels(settings, redis)
-    decider, deliverer = Decider(settings, gate), Deliverer(settings, gate, channels)
+    purse, breaker = Purse.open(settings, redis), RedisBreaker.open(settings, redis)
+    decider = Decider(settings, gate, purse, breaker)
+    deliverer = Deliverer(settings, gate, purse, channels)
     add_agents(app, decider, deliverer)
     if settings.push.channels:  # else Redis need not be there
         app.watch_time = partial(watch_time, decider=decider, deliverer=deliverer)

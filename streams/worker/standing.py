@@ -11,6 +11,8 @@ from streams.core.growth import present_streak
 from streams.core.row import DAY
 from streams.core.window import count_bits
 from streams.playbook import Playbook
+from streams.push.breaker import approved
+from streams.push.phase import phase_of
 from streams.push.policy import Standing
 from streams.push.trigger import Candidate
 from streams.shard import Shard
@@ -30,6 +32,7 @@ class Users:
     def __init__(self, partition: Partition) -> None:
         self._partition = partition
         self._everybody: Sequence[int] = ()
+        self._phase = ""
         self._known: dict[str, tuple[int | None, Profile | None]] = {}
 
     def profile(self, user: str) -> Profile | None:
@@ -39,6 +42,10 @@ class Users:
     def words(self, user: str) -> Words:
         """Return what is known of a user by name."""
         return Words(self._partition.shard, *self._find(user), self._partition.time_now())
+
+    def approved(self, playbook: str) -> bool:
+        """Say whether somebody has approved what a playbook sends, however much it is."""
+        return approved(self._partition.approvals, playbook, self._partition.time_now())
 
     def _find(self, user: str) -> tuple[int | None, Profile | None]:
         """Return a user's row number and profile, each None where there is none."""
@@ -72,7 +79,15 @@ class Users:
             active_days=int(count_bits(int(row["active_days"]), 28)) if settings.push.cap_per_visit else 0,
             hours=row["hours"].tolist() if rhythm else (),
             everybody=self._hours_of_all() if rhythm else (),
+            phase=self._phase_now() if playbook is not None and _offers(playbook) else "growth",
         )
+
+    def _phase_now(self) -> str:
+        """Return the product's phase, asked once for each batch; a partition's users are like all."""
+        if not self._phase:
+            partition = self._partition
+            self._phase = phase_of(partition.settings.push.phase, [partition.shard.periods], partition.time_now())
+        return self._phase
 
     def _hours_of_all(self) -> Sequence[int]:
         """Return acts by hour of the day of users that stand for everybody, asked once for each batch."""
@@ -124,6 +139,11 @@ class Words:
             return None
         value = self._shard.value_of(self._row, name)
         return None if value == "none" else value
+
+
+def _offers(playbook: Playbook) -> bool:
+    """Say whether any message of a playbook is an offer."""
+    return any(playbook.message(step).kind == "offer" for step in range(1, len(playbook.steps) + 2))
 
 
 def _is_there(shard: Shard, row: np.void, playbook: Playbook, push: Candidate | Decision) -> bool:

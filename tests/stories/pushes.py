@@ -10,9 +10,12 @@ import msgspec
 
 from streams.channels import Receipt
 from streams.core.row import CLICKS, FEEDBACK, ORDERS, PROFILES
+from streams.push.breaker_memory import MemoryBreaker
 from streams.push.decider import Decider
 from streams.push.deliverer import Deliverer
 from streams.push.memory import MemoryGate
+from streams.push.purse import Purse
+from streams.push.purse_memory import MemoryStore
 from streams.settings import judged
 from streams.shard import Shard
 from streams.wire.message import read_decision, read_outcome
@@ -58,9 +61,10 @@ class PushPlayer:
         self.settings = settings = self._settings()
         self.partition = Partition(3, settings, Shard(rules_of(settings)), Ledger(), Reader(), now=lambda: self.now)
         gate = MemoryGate()
-        self.decider = Decider(settings, gate)
+        purse = Purse(MemoryStore())
+        self.decider = Decider(settings, gate, purse, MemoryBreaker(settings.push))
         posts = {name: Post(name, broken=name in story.broken) for name in settings.push.channels}
-        self.deliverer = Deliverer(settings, gate, posts)
+        self.deliverer = Deliverer(settings, gate, purse, posts)
         self.offsets = defaultdict(int)
         self.player = Player(Story(""))  # it says what an event's fields are
         self.topics = dict(zip((CLICKS, ORDERS, PROFILES, FEEDBACK), self.partition.topics, strict=True))

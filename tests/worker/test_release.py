@@ -5,9 +5,12 @@ import asyncio
 import msgspec
 import pytest
 
+from streams.push.breaker_memory import MemoryBreaker
 from streams.push.decider import Decider
 from streams.push.deliverer import Deliverer
 from streams.push.memory import MemoryGate
+from streams.push.purse import Purse
+from streams.push.purse_memory import MemoryStore
 from streams.settings import DAY
 from streams.wire.message import encode, read_outcome, read_transition
 from streams.worker import agents
@@ -31,12 +34,13 @@ class Night:
         held.settings = msgspec.structs.replace(held.settings, push=push)
         held._now = lambda: self.now
         self.post = Post("inbox")
-        self.deliverer = Deliverer(held.settings, MemoryGate(), {"inbox": self.post})
+        purse = Purse(MemoryStore())
+        self.deliverer = Deliverer(held.settings, MemoryGate(), purse, {"inbox": self.post})
         self.tell("profiles", PROFILE)
         self.tell("clicks", {"user": "u1", "at": T0 + HOUR, "kind": "view"})
         self.reach(self.now)
         [dormant] = [read_transition(v) for t, _, v in held.ledger.waiting if b"dormant" in v]
-        self.decider = Decider(held.settings, MemoryGate())
+        self.decider = Decider(held.settings, MemoryGate(), purse, MemoryBreaker(held.settings.push))
         [decision] = asyncio.run(self.decider.decide([dormant], Users(held), self.now))
         assert (decision.action, decision.until) == ("hold", MORNING)
         self.tell("push-decisions", encode(decision, "awaken"))

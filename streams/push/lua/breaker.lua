@@ -1,10 +1,10 @@
--- Answers whether a decision may go (1) or is stopped (0), and counts it.
+-- Answers of each decision of one hour, in order, whether it may go (1) or is stopped (0), and counts it.
 -- KEYS: let and stops (hour → how many), the decisions of this hour that were let go, those that were stopped
--- ARGV: decision, hour, approved (1 or 0), least, times, usual_hours, kept_hours, life (ms)
+-- ARGV: hour, least, times, usual_hours, kept_hours, life (ms), and of each decision its id, and 1 where it is approved
 local let, stops, gone, stopped = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local id, hour, approved = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1'
-local least, times = tonumber(ARGV[4]), tonumber(ARGV[5])
-local usual_hours, kept_hours, life = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local hour, least, times = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local usual_hours, kept_hours, life = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local FIRST = 7
 
 -- The busiest of the hours before this one in which nothing was stopped.
 local function usual()
@@ -33,31 +33,39 @@ local function prune(counts)
   end
 end
 
--- Puts the decision among its hour's, and tells how many these are.
-local function count(counts, set)
+-- Puts a decision among its hour's, and tells how many these are.
+local function count(counts, set, id)
   redis.call('SADD', set, id)
-  if redis.call('HSET', counts, ARGV[2], redis.call('SCARD', set)) == 1 then
+  if redis.call('HSET', counts, ARGV[1], redis.call('SCARD', set)) == 1 then
     prune(counts)
-  end
-  for _, key in ipairs(KEYS) do
-    redis.call('PEXPIRE', key, life)
   end
 end
 
-if approved then
-  redis.call('SREM', stopped, id)
-  redis.call('HDEL', stops, ARGV[2])
-elseif redis.call('SISMEMBER', stopped, id) == 1 then
+local function lets(id, approved)
+  if approved then
+    redis.call('SREM', stopped, id)
+    redis.call('HDEL', stops, ARGV[1])
+  elseif redis.call('SISMEMBER', stopped, id) == 1 then
+    return 0
+  end
+  if redis.call('SISMEMBER', gone, id) == 1 then
+    return 1
+  end
+  local before = redis.call('SCARD', gone)
+  -- Hardly ever more than the least, so that what is usual is hardly ever asked.
+  if approved or before < least or before < math.floor(times * usual()) then
+    count(let, gone, id)
+    return 1
+  end
+  count(stops, stopped, id)
   return 0
 end
-if redis.call('SISMEMBER', gone, id) == 1 then
-  return 1
+
+local answers = {}
+for n = FIRST, #ARGV, 2 do
+  answers[#answers + 1] = lets(ARGV[n], ARGV[n + 1] == '1')
 end
-local before = redis.call('SCARD', gone)
--- Hardly ever more than the least, so that what is usual is hardly ever asked.
-if approved or before < least or before < math.floor(times * usual()) then
-  count(let, gone)
-  return 1
+for _, key in ipairs(KEYS) do
+  redis.call('PEXPIRE', key, life)
 end
-count(stops, stopped)
-return 0
+return answers
