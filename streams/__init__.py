@@ -56,13 +56,17 @@ The way of the data, and the order in which to read:
     worker/watchdog.py      a thread that ends a worker which does not get on, and says why
     worker/ending.py        its exit codes
     worker/standing.py      what a push must know of a user
-    worker/agents.py        the three agents: fold, decide, deliver
+    worker/agents.py        the four agents: fold, decide, deliver, serve
+    worker/serve.py         serve: what was told, kept in Redis by user; tags written anew where they are gone
+    tags.py                 … his values, as others look them up
     push/trigger.py         which transition asks for a push, by which playbook
     push/policy.py          decide: the policy chain, pure
     push/decider.py         transitions → decisions
     push/quiet.py           quiet hours in the user's own time zone
     push/gate.py            what was sent and what may be: caps and claims in Redis
     push/deliverer.py       deliver: once per decision and channel
+    push/journal.py         what was decided about each user and what became of it, in Redis
+    push/reason.py          … and why, in words
     channels/               one file a channel: its options, and how it sends
 
 Beside the way:

@@ -10,6 +10,7 @@ TRANSITIONS = Counter("awaken_transitions_total", "transitions", ["dimension", "
 DEAD_LETTERS = Counter("awaken_dead_letters_total", "records that could not be read", ["topic", "reason"])
 DECISIONS = Counter("awaken_decisions_total", "push decisions", ["playbook", "reason"])
 DELIVERIES = Counter("awaken_deliveries_total", "deliveries that ended", ["channel", "outcome"])
+TAGS = Counter("awaken_tags_written_total", "times that a user's tags were written to Redis")
 USERS = Gauge("awaken_users", "users by value, of every dimension", ["dimension", "value"])
 SOURCE_USERS = Gauge("awaken_source_users", "users by first-touch source, of the largest ten", ["source"])
 SOURCE_SHARE = Gauge("awaken_source_share", "share of the largest source among users whose source is known")
@@ -18,7 +19,9 @@ SOURCE_CONCENTRATION = Gauge(
 )
 LAG = Gauge("awaken_lag_events", "input records not yet read", ["topic", "partition"])
 PUSH_LAG = Gauge(
-    "awaken_push_lag_events", "transitions not yet decided about, decisions not yet delivered", ["topic", "partition"]
+    "awaken_push_lag_events",
+    "transitions not yet decided about, decisions not yet delivered, either not yet told to Redis",
+    ["topic", "partition"],
 )
 HELD = Gauge("awaken_held_pushes", "pushes that wait for their user's quiet hours to end", ["partition"])
 WATERMARK = Gauge("awaken_watermark_delay_seconds", "how far the watermark stands behind the clock", ["partition"])

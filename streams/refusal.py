@@ -23,6 +23,8 @@ DAY_FACTS = ("clicks", "active_days")
 TIMELESS_FACTS = ("points",)
 MONEY_FACTS = ("spend", "order_value")
 EVERYBODY = "user"
+BESIDE_TAGS = ("seq", "at", "rules")
+"""What stands with a user's tags under names of its own."""
 MOST_OWN = MAX_DIMENSIONS - FIRST_OWN
 MOST_POINTS = 1_000_000
 MOST = 1e15
@@ -212,6 +214,8 @@ def _check_own(name: str, own: Own) -> None:
         raise ValueError(f"{key}: a dimension's name is 1 to 40 of a-z, 0-9 and _; transitions carry it")
     if name in NAMES:
         raise ValueError(f"{key}: there is a dimension {name!r} already; choose a name other than {', '.join(NAMES)}")
+    if name in BESIDE_TAGS:
+        raise ValueError(f"{key}: {', '.join(BESIDE_TAGS)} stand beside a user's tags in Redis; choose another name")
     if own.of.startswith(ATTRIBUTES) and own.of != ATTRIBUTES:
         _check_attribute(key, own)
         return

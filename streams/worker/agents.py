@@ -1,8 +1,9 @@
-"""The agents: three Faust agents, each of which takes chunks of its topics.
+"""The agents: four Faust agents, each of which takes chunks of its topics.
 
     fold     clicks, orders, profiles, push-feedback  →  transitions, changelog, dead-letters
     decide   the transitions           →  push-decisions
     deliver  push-decisions            →  inbox, webhook  →  push-outcomes; or held with the users until it is time
+    serve    what the others write and none of them reads  →  Redis, as what decide and deliver read is before they do
 
 The topics all have the same number of partitions, so a user's events, transitions, decisions and profile meet in
 one worker. Each agent only hands records and positions to the partition's ledger, which commits them together: a
@@ -18,7 +19,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import faust
 from redis.exceptions import RedisError
@@ -34,31 +35,43 @@ from streams.worker.chunk import Chunk
 from streams.worker.partition import RETRY_SECONDS, Partition
 from streams.worker.standing import standing, words
 
+if TYPE_CHECKING:
+    from streams.worker.serve import Serve
+
 LOOK_SECONDS = 0.1
 GIVE_UP_SECONDS = 2.0
 RELEASE_SECONDS = 0.2
 T = TypeVar("T")
+Work = Callable[[Partition, Chunk], Awaitable[None]]
+Agents = dict[str, tuple[Sequence[str], Work]]
 log = logging.getLogger(__name__)
 
 
-def add_agents(app: Awaken, decider: Decider, deliverer: Deliverer) -> None:
+def add_agents(app: Awaken, decider: Decider, deliverer: Deliverer, serve: Serve | None = None) -> None:
     """Give the app its agents. Without channels or playbooks nothing is ever pushed, so nothing is decided either."""
     topics = app.settings.topics
-    agents: dict[str, tuple[Sequence[str], Callable[[Partition, Chunk], Awaitable[None]]]] = {
+    agents: Agents = {
         "fold": ((topics.clicks, topics.orders, topics.profiles, topics.push_feedback), _fold),
         "decide": (trigger_topics(app.settings), lambda p, c: _decide(p, c, decider)),
         "deliver": ((topics.push_decisions,), lambda p, c: _deliver(p, c, deliverer)),
     }
     if not app.settings.push.channels or not agents["decide"][0]:
         agents = {"fold": agents["fold"]}
+    if serve is not None:
+        agents = _served(agents, serve)
     for name, (inputs, work) in agents.items():
         source = app.topic(*inputs, key_serializer="raw", value_serializer="raw", allow_empty=True)
         app.agent(source, name=name)(_agent(app, name, work))
 
 
-def _agent(
-    app: Awaken, name: str, work: Callable[[Partition, Chunk], Awaitable[None]]
-) -> Callable[[Any], Awaitable[None]]:
+def _served(agents: Agents, serve: Serve) -> Agents:
+    """Return the agents with what they read told to Redis first, and one more for what none of them reads."""
+    read = {topic for inputs, _ in agents.values() for topic in inputs}
+    told = {name: (inputs, serve.first(work)) for name, (inputs, work) in agents.items()}
+    return told | {"serve": ([topic for topic in serve.topics if topic not in read], serve.alone)}
+
+
+def _agent(app: Awaken, name: str, work: Work) -> Callable[[Any], Awaitable[None]]:
     """Return an agent's body: each chunk to `work`, with the partition that it belongs to.
 
     Faust would take an agent's exception for a reason to skip the chunk; here it ends the worker, and the chunk is

@@ -26,7 +26,8 @@ from streams.worker.census import add_census
 from streams.worker.ending import Ending
 from streams.worker.garbage import take_over
 from streams.worker.health import add_pages
-from streams.worker.partition import Forget, rules_of
+from streams.worker.partition import Forget, Partition, rules_of
+from streams.worker.serve import Serve
 from streams.worker.warm import warm
 from streams.worker.watchdog import Watchdog
 
@@ -41,12 +42,14 @@ def build(settings: Settings) -> Awaken:
     gate = RedisGate.open(settings, redis)
     channels = open_channels(settings, redis)
     deliverer = Deliverer(settings, gate, channels)
-    add_agents(app, Decider(settings, gate), deliverer)
-    if settings.push.channels:  # else Redis need not be there
-        app.release = partial(release, deliverer=deliverer)
-        app.forget = partial(_forget, (gate.forget, Inbox.open(settings, redis).forget))
+    serve = Serve.open(settings, redis) if settings.push.channels else None  # without them Redis need not be there
+    add_agents(app, Decider(settings, gate), deliverer, serve)
+    if serve is not None:
+        app.served = serve.topics
+        app.release = partial(_tend, deliverer, serve)
+        app.forget = partial(_forget, (gate.forget, Inbox.open(settings, redis).forget, serve.forget))
     add_pages(app)
-    pages.add(app)
+    pages.add(app, serve.journal if serve else None)
     add_census(app)
     take_over(app)
     app.on_before_shutdown.connect(_closing(channels, redis), weak=False)
@@ -100,6 +103,11 @@ def logging_config(settings: Settings) -> dict[str, object]:
             "mode": {"level": "DEBUG" if level == "DEBUG" else "WARNING"},
         },
     }
+
+
+async def _tend(deliverer: Deliverer, serve: Serve, partition: Partition) -> None:
+    """Let held pushes of a partition go and keep its tags whole, for as long as it is held."""
+    await asyncio.gather(release(partition, deliverer), serve.tend(partition))
 
 
 async def _forget(keepers: Sequence[Forget], user: str) -> None:

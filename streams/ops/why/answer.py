@@ -9,7 +9,9 @@ import msgspec
 
 from streams.ops import NotReady
 from streams.ops.page import workers
+from streams.ops.why import decided
 from streams.ops.why.ask import ask
+from streams.ops.why.decided import Push
 from streams.ops.why.replay import replay
 from streams.ops.why.told import find
 from streams.portrait import day
@@ -27,17 +29,20 @@ class Answer(NamedTuple):
         reasons: dimension → the transition by which its value was entered, as far as it could be found.
         history: every transition of his, in order; only of a replay.
         notes: what is to be known about all this.
+        pushes: what was decided about him, the newest first.
     """
 
     told: dict[str, Any]
     reasons: dict[str, Transition]
     history: Sequence[Transition]
     notes: Sequence[str]
+    pushes: Sequence[Push] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON's types."""
         why, history = msgspec.to_builtins(self.reasons), msgspec.to_builtins(self.history)
-        return self.told | {"why": why, "history": history, "notes": list(self.notes)}
+        decisions = msgspec.to_builtins(self.pushes)
+        return self.told | {"why": why, "decisions": decisions, "history": history, "notes": list(self.notes)}
 
 
 def from_worker(settings: Settings, user: str, urls: Sequence[str]) -> Answer:
@@ -46,11 +51,19 @@ def from_worker(settings: Settings, user: str, urls: Sequence[str]) -> Answer:
     Raises:
         NotReady: nothing is known of him, or no worker that was asked holds his partition.
     """
-    told = ask(workers(settings, urls), user)
+    asked, notes = workers(settings, urls), []
+    told = ask(asked, user)
+    why: dict[str, Transition] = {}
+    pushes: Sequence[Push] = ()
     try:
-        return Answer(told, reasons(told, life(find(settings, told), told["transitions"])), (), ())
+        why = reasons(told, life(find(settings, told), told["transitions"]))
     except NotReady as error:
-        return Answer(told, {}, (), (f"the reasons are not known: {error.detail}",))
+        notes.append(f"the reasons are not known: {error.detail}")
+    try:
+        pushes = decided.from_worker(settings, user, told["partition"], asked)
+    except NotReady as error:
+        notes.append(f"what was decided about him is not known: {error.detail}")
+    return Answer(told, why, (), notes, pushes)
 
 
 def from_topics(settings: Settings, user: str) -> Answer:
@@ -61,7 +74,8 @@ def from_topics(settings: Settings, user: str) -> Answer:
     """
     found = replay(settings, user)
     history = life(found.transitions, found.told["transitions"])
-    return Answer(found.told, reasons(found.told, history), history, found.notes)
+    pushes = decided.from_topics(settings, user, found.told["partition"])
+    return Answer(found.told, reasons(found.told, history), history, found.notes, pushes)
 
 
 def life(transitions: Iterable[Transition], count: int) -> list[Transition]:
