@@ -8,8 +8,8 @@ A transition only says whose tags may have changed: what is written is his row a
 farther. Hence a user is written once for all his transitions of a chunk; and one who was erased has no row, so that a
 transition of his that comes late writes nothing. Who is erased amid the writing is forgotten again after it.
 
-Whether the tags of a partition are whole is looked at as it is opened and every `LOOK_SECONDS`; if not, they are written
-anew from the rows, some at a time, while all else goes on.
+Whether the tags of a partition are whole is looked at as it is opened and every `LOOK_SECONDS`; if not, they are
+written anew from the rows, some at a time, while all else goes on.
 """
 
 from __future__ import annotations
