@@ -35,8 +35,8 @@ from streams.worker.partition import Partition
 
 log = logging.getLogger(__name__)
 Work = Callable[[Partition, Chunk], Awaitable[None]]
-AT_ONCE = 200
-"""Users whose tags are made ready and sent at once: some three milliseconds, in which nothing else can happen."""
+AT_ONCE = 100
+"""Users whose tags are made ready and sent at once: some milliseconds, in which nothing else can happen."""
 LOOK_SECONDS = 5.0
 CLOSING_SECONDS = 0.2
 
@@ -101,8 +101,10 @@ class Serve:
 
     async def _tag(self, partition: Partition, chunk: Chunk) -> None:
         assert self.tags is not None  # noqa: S101 (else these topics are not told)
-        users = dict.fromkeys(record.key for record in chunk.records if record.key)
-        await write_tags(self.tags, partition.shard, known(partition.shard, list(users)))
+        users = list(dict.fromkeys(record.key for record in chunk.records if record.key))
+        for first in range(0, len(users), AT_ONCE):
+            some = known(partition.shard, users[first : first + AT_ONCE])
+            await write_tags(self.tags, partition.shard, some)
 
     async def _note(self, partition: Partition, chunk: Chunk) -> None:
         shard = partition.shard
@@ -131,12 +133,10 @@ async def make_whole(tags: Tags, partition: Partition) -> None:
 
 
 async def write_tags(tags: Tags, shard: Shard, numbers: np.ndarray) -> None:
-    """Write the tags of the users in these rows (i8[n]), some at a time."""
-    for first in range(0, len(numbers), AT_ONCE):
-        some = numbers[first : first + AT_ONCE]
-        users = tagged(shard, some)
-        await _unless_erased(shard, some, tags.write(users), tags.forget)
-        metrics.TAGS.inc(len(users))
+    """Write the tags of the users in these rows (i8[n]); not too many, since it is done at a stretch."""
+    users = tagged(shard, numbers)
+    await _unless_erased(shard, numbers, tags.write(users), tags.forget)
+    metrics.TAGS.inc(len(users))
 
 
 def is_of_this_life(shard: Shard, decision: Decision) -> bool:

@@ -66,10 +66,9 @@ def test_any_order_and_repetition_of_transitions_gives_the_tags_of_the_shard(liv
         numbers = known(reader.shard, list(dict.fromkeys(some())))
         stale += tagged(reader.shard, numbers)
         run(write_tags(tags, reader.shard, numbers))
-        if stale and chance.random() < 0.3:
-            run(tags.write([chance.choice(stale)]))  # a worker that lost the partition and does not know it yet
     reader.run()
     run(write_tags(tags, reader.shard, known(reader.shard, unread)))
+    run(tags.write(stale))  # by a worker that has lost the partition, and does not know it yet
     found, seqs = run(told(redis))
     assert found == portrayed(reader.shard)
     assert seqs == {user: reader.shard.seq(user.encode()) for user in found}
