@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -54,15 +54,11 @@ def from_worker(settings: Settings, user: str, urls: Sequence[str]) -> Answer:
     asked, notes = workers(settings, urls), []
     told = ask(asked, user)
     why: dict[str, Transition] = {}
-    pushes: Sequence[Push] = ()
     try:
         why = reasons(told, life(find(settings, told), told["transitions"]))
     except NotReady as error:
         notes.append(f"the reasons are not known: {error.detail}")
-    try:
-        pushes = decided.from_worker(settings, user, told["partition"], asked)
-    except NotReady as error:
-        notes.append(f"what was decided about him is not known: {error.detail}")
+    pushes = _pushes(notes, lambda: decided.from_worker(settings, user, told["partition"], asked))
     return Answer(told, why, (), notes, pushes)
 
 
@@ -74,8 +70,17 @@ def from_topics(settings: Settings, user: str) -> Answer:
     """
     found = replay(settings, user)
     history = life(found.transitions, found.told["transitions"])
-    pushes = decided.from_topics(settings, user, found.told["partition"])
+    pushes = _pushes(found.notes, lambda: decided.from_topics(settings, user, found.told["partition"]))
     return Answer(found.told, reasons(found.told, history), history, found.notes, pushes)
+
+
+def _pushes(notes: list[str], find: Callable[[], list[Push]]) -> list[Push]:
+    """Return what was decided about him, or note that it is not known, and why: the rest is told all the same."""
+    try:
+        return find()
+    except NotReady as error:
+        notes.append(f"what was decided about him is not known: {error.detail}")
+        return []
 
 
 def life(transitions: Iterable[Transition], count: int) -> list[Transition]:
