@@ -62,7 +62,9 @@ The way of the data, and the order in which to read:
     worker/referral.py      who brought a user is rewarded at his first order
     worker/calendar.py      pushes of which nobody's act is the reason: a day has come
     worker/standing.py      what a push must know of a user
-    worker/agents.py        the three agents: fold, decide, deliver
+    worker/agents.py        the four agents: fold, decide, deliver, serve
+    worker/serve.py         serve: what was told, kept in Redis by user; tags written anew where they are gone
+    tags.py                 … his values, as others look them up
     push/trigger.py         which transition asks for a push, by which playbook
     push/charter.py         … what each playbook's pushes go by, worked out once
     push/policy.py          decide: the policy chain, pure
@@ -84,6 +86,8 @@ The way of the data, and the order in which to read:
     push/breaker_memory.py  its twin in memory
     push/phase.py           the product's phase, by its weekly active users
     push/deliverer.py       deliver: once per decision and channel
+    push/journal.py         what was decided about each user and what became of it, in Redis
+    push/reason.py          … and why, in words
     channels/               one file a channel: its options, and how it sends
     preference.py           links by which users say what they want
     worker/preferences.py   … and the page to which they lead

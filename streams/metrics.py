@@ -21,6 +21,7 @@ BUDGET_RESERVED = Gauge(
     "awaken_budget_reserved", "held of a budget for pushes not yet sent, in units of the currency", ["budget"]
 )
 BREAKER_STOPS = Counter("awaken_breaker_stops_total", "pushes that the breaker has stopped", ["playbook"])
+TAGS = Counter("awaken_tags_written_total", "times that a user's tags were written to Redis")
 USERS = Gauge("awaken_users", "users by value, of every dimension", ["dimension", "value"])
 SOURCE_USERS = Gauge("awaken_source_users", "users by first-touch source, of the largest ten", ["source"])
 SOURCE_SHARE = Gauge("awaken_source_share", "share of the largest source among users whose source is known")
@@ -29,7 +30,9 @@ SOURCE_CONCENTRATION = Gauge(
 )
 LAG = Gauge("awaken_lag_events", "input records not yet read", ["topic", "partition"])
 PUSH_LAG = Gauge(
-    "awaken_push_lag_events", "transitions not yet decided about, decisions not yet delivered", ["topic", "partition"]
+    "awaken_push_lag_events",
+    "transitions not yet decided about, decisions not yet delivered, either not yet told to Redis",
+    ["topic", "partition"],
 )
 HELD = Gauge("awaken_held_pushes", "pushes that wait for their user's quiet hours to end", ["partition"])
 WATERMARK = Gauge("awaken_watermark_delay_seconds", "how far the watermark stands behind the clock", ["partition"])

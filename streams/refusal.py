@@ -25,6 +25,8 @@ TIMELESS_FACTS = ("points",)
 MONEY_FACTS = ("spend", "order_value")
 EVERYBODY = "user"
 TAKEN = (*NAMES, CALENDAR, REFERRAL)
+BESIDE_TAGS = ("seq", "at", "rules")
+"""What stands with a user's tags under names of its own."""
 MOST_OWN = MAX_DIMENSIONS - FIRST_OWN
 MOST_POINTS = 1_000_000
 MOST = 1e15
@@ -211,6 +213,8 @@ def _check_own(name: str, own: Own) -> None:
         raise ValueError(f"{key}: a dimension's name is 1 to 40 of a-z, 0-9 and _; transitions carry it")
     if name in TAKEN:
         raise ValueError(f"{key}: there is a dimension {name!r} already; choose a name other than {', '.join(TAKEN)}")
+    if name in BESIDE_TAGS:
+        raise ValueError(f"{key}: {', '.join(BESIDE_TAGS)} stand beside a user's tags in Redis; choose another name")
     if own.of.startswith(ATTRIBUTES) and own.of != ATTRIBUTES:
         _check_attribute(key, own)
         return

@@ -325,6 +325,9 @@ class Settings(Struct, frozen=True):
     dimensions: Annotated[
         tuple[str, ...], Meta(description="what is kept of each user; activity must be among them, the rest may go")
     ] = NAMES
+    tags: Annotated[
+        bool, Meta(description="keep each user's values in Redis too, for others to read; not where channels = []")
+    ] = True
     topics: Topics = msgspec.field(default_factory=Topics)
     activity: Activity = msgspec.field(default_factory=Activity)
     stage: Stage = msgspec.field(default_factory=Stage)

@@ -49,10 +49,16 @@ def test_the_transition_and_the_decision_shown_are_what_we_declare():
 
 def test_the_subscriber_shown_reads_the_transition_shown(monkeypatch, capsys):
     [program], [transition, *_] = blocks(README, "python"), blocks(README, "json")
-    records = [SimpleNamespace(value=transition.encode())]
-    monkeypatch.setattr("kafka.KafkaConsumer", lambda *_, **options: records if "group_id" in options else [])
+    twice = [SimpleNamespace(value=transition.encode())] * 2  # as after a crash of the subscriber's own
+    monkeypatch.setattr("kafka.KafkaConsumer", lambda *topics, **options: subscribed(twice, topics, options))
     exec(program, {})  # noqa: S102 (our own README)
     assert capsys.readouterr().out == "h1899 last seen 1483285692000\n"
+
+
+def subscribed(records, topics, options):
+    assert topics == (settings.Topics().lifecycle_transitions,)
+    assert options["isolation_level"] == "read_committed"
+    return records
 
 
 def test_every_command_is_documented_and_every_documented_command_exists():

@@ -8,7 +8,7 @@ import orjson
 
 from streams.demo.speed import describe_speed
 from streams.demo.tally import CLASSES, Tally
-from streams.demo.wording import reason
+from streams.push.reason import brief
 from streams.wire.message import instant
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def tell(summary: dict[str, Any]) -> str:
     lines = [
         f"played {played:,} events in {seconds:,.0f} s ({pace:,.0f}/s), {span}",
         f"{sum(moves.values()):,} transitions: {listed(came)}",
-        f"{sum(decisions.values()):,} pushes decided: {listed({reason(c): n for c, n in decisions.items()})}",
+        f"{sum(decisions.values()):,} pushes decided: {listed({brief(c): n for c, n in decisions.items()})}",
         f"{summary['delivered']:,} deliveries, {summary['dead_letters']:,} dead letters",
     ]
     if latency["count"]:

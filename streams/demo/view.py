@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.demo.tally import CLASSES, GLANCE_SECONDS, Tally
-from streams.demo.wording import CAUSES, day, moment, reason, tell
+from streams.demo.wording import CAUSES, day, moment, tell
+from streams.push.reason import brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,7 +127,7 @@ def newest(tally: Tally, now: float, *, wide: bool) -> Panel:
 def decided(tally: Tally) -> Panel:
     """Return the pushes decided, by reason, the most frequent first."""
     rows = [
-        (Text(reason(code), "green" if code == "sent" else "default"), Text(f"{count:>5,}"))
+        (Text(brief(code), "green" if code == "sent" else "default"), Text(f"{count:>5,}"))
         for code, count in sorted(tally.decisions.items(), key=lambda item: -item[1])
     ]
     return framed(pairs(rows, "none yet: nobody is dormant"), "Pushes decided", f"{tally.decisions.total():,} so far")

@@ -9,16 +9,6 @@ if TYPE_CHECKING:
     from streams.wire.message import Transition
 
 CAUSES = {"event": "act", "time": "time", "threshold": "rules", "correction": "late event"}
-REASONS = {
-    "sent": "sent",
-    "no_consent": "no consent",
-    "not_contactable": "no contact",
-    "historic": "too old",
-    "new_rules": "the rules moved him",
-    "no_longer": "came back first",
-    "already_sent": "already sent",
-    "capped": "over the cap",
-}
 
 
 def tell(move: Transition) -> str:
@@ -45,11 +35,6 @@ def _clause(move: Transition, days: object, absent: object) -> str:
         ("returning", "event"): back,
     }
     return clauses.get((move.to, move.cause), f"{move.dimension}: {move.from_} to {move.to}")
-
-
-def reason(code: str) -> str:
-    """Return a decision's reason code in words."""
-    return REASONS.get(code, code.replace("_", " "))
 
 
 def date(at: int) -> str:

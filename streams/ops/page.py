@@ -15,6 +15,7 @@ from streams.ops import NotReady
 from streams.settings import Settings
 
 SECONDS = 10.0
+OK = 200
 UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (a worker listens there; it is asked here)
 
 
@@ -23,7 +24,7 @@ class Page(NamedTuple):
 
     url: str
     status: int
-    body: dict[str, Any]
+    body: Any
 
 
 class Silent(NotReady):
@@ -42,8 +43,14 @@ def workers(settings: Settings, urls: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(map(_checked, urls)))
 
 
-def get(url: str, path: str, query: Mapping[str, object] | None = None, seconds: float = SECONDS) -> Page:
-    """Return what a worker's page says; a status of 4xx or 503 is an answer too.
+def get(
+    url: str,
+    path: str,
+    query: Mapping[str, object] | None = None,
+    seconds: float = SECONDS,
+    expected: type = dict,
+) -> Page:
+    """Return what a worker's page says, JSON of the expected type; a status of 4xx or 503 is an answer too.
 
     Raises:
         Silent: nobody answers there within `seconds`, or not as a worker does.
@@ -62,7 +69,8 @@ def get(url: str, path: str, query: Mapping[str, object] | None = None, seconds:
         body = orjson.loads(text)
     except orjson.JSONDecodeError:
         body = None
-    if not isinstance(body, dict) or not (status == 200 or "error" in body):  # noqa: PLR2004 (OK)
+    fits = isinstance(body, expected) if status == OK else isinstance(body, dict) and "error" in body
+    if not fits:
         raise Silent(f"{url} does not answer as a worker of Awaken does (HTTP {status})", "name a worker's: --url")
     return Page(url, status, body)
 

@@ -15,6 +15,7 @@ from streams.ops import NotReady
 from streams.ops.admin import START_KAFKA, connect
 from streams.ops.why.wording import listed, named, plural, reason
 from streams.portrait import moment
+from streams.push.reason import brief
 from streams.wire.message import Decision, Outcome, Transition
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _push(data: Mapping[str, Any]) -> str:
         why = f": {data['detail']}" if data["detail"] else ""
         return f"{data['channel']}: {data['outcome']} after {plural(data['attempts'], 'attempt')}{why}"
     decision = msgspec.convert(data, Decision)
-    head = f"{decision.playbook}: {decision.action}, {named(decision.reason)}"
+    head = f"{decision.playbook}: {decision.action}, {brief(decision.reason)}"
     if decision.until is not None:
         head += f" until {moment(decision.until)}"
     if not decision.channels:

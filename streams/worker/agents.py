@@ -1,8 +1,9 @@
-"""The agents: three Faust agents, each of which takes chunks of its topics.
+"""The agents: four Faust agents, each of which takes chunks of its topics.
 
     fold     clicks, orders, profiles, push-feedback  →  transitions, changelog, dead-letters
     decide   the transitions           →  push-decisions, and playbooks' next steps, held with the users
     deliver  push-decisions            →  channels  →  push-outcomes; or held with the users until it is time
+    serve    what the others write and none of them reads  →  Redis, as what decide and deliver read is before they do
 
 The topics all have the same number of partitions, so a user's events, transitions, decisions and profile meet in
 one worker. Each agent only hands records and positions to the partition's ledger, which commits them together: a
@@ -18,7 +19,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import faust
 from redis.exceptions import RedisError
@@ -36,32 +37,42 @@ from streams.worker.chunk import Chunk
 from streams.worker.partition import RETRY_SECONDS, Partition
 from streams.worker.standing import Users
 
+if TYPE_CHECKING:
+    from streams.worker.serve import Serve
+
 LOOK_SECONDS = 0.1
 GIVE_UP_SECONDS = 2.0
 RELEASE_SECONDS = 0.2
 STEPS_AT_ONCE = 500
 T = TypeVar("T")
+Work = Callable[[Partition, Chunk], Awaitable[None]]
+Agents = dict[str, tuple[Sequence[str], Work]]
 log = logging.getLogger(__name__)
 
 
-def add_agents(app: Awaken, decider: Decider, deliverer: Deliverer) -> None:
+def add_agents(app: Awaken, decider: Decider, deliverer: Deliverer, serve: Serve | None = None) -> None:
     """Give the app its agents. Without channels or playbooks nothing is ever pushed, so nothing is decided either."""
     topics = app.settings.topics
-    agents: dict[str, tuple[Sequence[str], Callable[[Partition, Chunk], Awaitable[None]]]] = {
-        "fold": ((topics.clicks, topics.orders, topics.profiles, topics.push_feedback), _fold)
-    }
+    agents: Agents = {"fold": ((topics.clicks, topics.orders, topics.profiles, topics.push_feedback), _fold)}
     if app.settings.push.channels and decider.triggers.by_name:
         if triggers := trigger_topics(app.settings):
             agents["decide"] = triggers, lambda p, c: _decide(p, c, decider)
         agents["deliver"] = (topics.push_decisions,), lambda p, c: _deliver(p, c, deliverer)
+    if serve is not None:
+        agents = _served(agents, serve)
     for name, (inputs, work) in agents.items():
         source = app.topic(*inputs, key_serializer="raw", value_serializer="raw", allow_empty=True)
         app.agent(source, name=name)(_agent(app, name, work))
 
 
-def _agent(
-    app: Awaken, name: str, work: Callable[[Partition, Chunk], Awaitable[None]]
-) -> Callable[[Any], Awaitable[None]]:
+def _served(agents: Agents, serve: Serve) -> Agents:
+    """Return the agents with what they read told to Redis first, and one more for what none of them reads."""
+    read = {topic for inputs, _ in agents.values() for topic in inputs}
+    told = {name: (inputs, serve.first(work)) for name, (inputs, work) in agents.items()}
+    return told | {"serve": ([topic for topic in serve.topics if topic not in read], serve.alone)}
+
+
+def _agent(app: Awaken, name: str, work: Work) -> Callable[[Any], Awaitable[None]]:
     """Return an agent's body: each chunk to `work`, with the partition that it belongs to.
 
     Faust would take an agent's exception for a reason to skip the chunk; here it ends the worker, and the chunk is
@@ -101,7 +112,7 @@ async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
     triggers = [read_transition(r.value) for r in chunk.records if r.value and may_trigger(r.value)]
     transitions = [t for t in triggers if partition.knows(t.subject, t.data.seq)]
     decide = partial(decider.decide, transitions, Users(partition), _present(partition))
-    decisions = await _patiently(partition, decide)
+    decisions = await patiently(partition, decide)
     if decisions is None:
         return
     _decided(partition, decisions)
@@ -139,7 +150,7 @@ async def _deliver(partition: Partition, chunk: Chunk, deliverer: Deliverer) -> 
     while some := list(islice(records, partition.settings.push.deliveries_at_once)):
         decisions = [read_decision(r.value or b"").data for r in some]
         sends = [decision for decision in decisions if decision.action == "send"]
-        outcomes = await _patiently(partition, partial(_deliver_all, partition, sends, deliverer))
+        outcomes = await patiently(partition, partial(_deliver_all, partition, sends, deliverer))
         if outcomes is None:
             return
         for decision in decisions:
@@ -152,11 +163,12 @@ async def _deliver(partition: Partition, chunk: Chunk, deliverer: Deliverer) -> 
     partition.ledger.position(chunk.topic, chunk.next_offset)
 
 
-async def watch_time(partition: Partition, decider: Decider, deliverer: Deliverer) -> None:
-    """Do what time asks for, as long as the partition is held: let go what was held, and keep the calendar."""
+async def watch_time(partition: Partition, decider: Decider, deliverer: Deliverer, serve: Serve) -> None:
+    """Do what time asks for, as long as the partition is held: let go what was held, keep the calendar and the tags."""
     calendar = Calendar(partition.settings, decider.triggers)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(release(partition, decider, deliverer))
+        tasks.create_task(serve.tend(partition))
         if calendar:
             tasks.create_task(observe(partition, calendar, partial(_decide_candidates, partition, decider)))
 
@@ -164,7 +176,7 @@ async def watch_time(partition: Partition, decider: Decider, deliverer: Delivere
 async def _decide_candidates(partition: Partition, decider: Decider, candidates: Sequence[Candidate]) -> bool:
     """Decide about candidates and record the decisions; False where the partition is given up meanwhile."""
     judge = partial(decider.judge, candidates, Users(partition), _present(partition))
-    decisions = await _patiently(partition, judge)
+    decisions = await patiently(partition, judge)
     if decisions is not None:
         _decided(partition, decisions)
     return decisions is not None
@@ -185,7 +197,7 @@ async def _release_pushes(partition: Partition, deliverer: Deliverer) -> bool:
     """Deliver pushes whose time has come; say whether there were any."""
     hold, most = partition.shard.hold, partition.settings.push.deliveries_at_once
     due = hold.due(partition.known_until(), most)
-    outcomes = await _patiently(partition, partial(_deliver_all, partition, due, deliverer)) if due else None
+    outcomes = await patiently(partition, partial(_deliver_all, partition, due, deliverer)) if due else None
     if outcomes is None:
         return False
     _record(partition, outcomes)
@@ -199,7 +211,7 @@ async def _release_steps(partition: Partition, decider: Decider) -> bool:
     steps = partition.shard.steps
     due = steps.due(partition.known_until(), STEPS_AT_ONCE)
     decide = partial(decider.decide_steps, due, Users(partition), _present(partition))
-    decisions = await _patiently(partition, decide) if due else None
+    decisions = await patiently(partition, decide) if due else None
     if decisions is None:
         return False
     for step in due:
@@ -235,7 +247,7 @@ def _may_go(partition: Partition, decision: Decision) -> bool:
     return not refused(partition.approvals, playbook, decision.at) and Users(partition).approved(playbook)
 
 
-async def _patiently(partition: Partition, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
+async def patiently(partition: Partition, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
     """Try until Redis answers; None if the partition is given up meanwhile. What waits is held, not lost."""
     said = False
     while not partition.closing:

@@ -58,6 +58,7 @@ class Awaken(faust.App):
         self.recovered: dict[int, int] = {}
         self.forget: Forget = nobody
         self.watch_time: WatchTime | None = None  # what does what time asks for, as long as a partition is held
+        self.served: tuple[str, ...] = ()  # the topics that are told to Redis
         self._decided = trigger_topics(settings)
         self.working = False  # the group has assigned, and the users are read back
         self.waiting_since = time.monotonic()
@@ -276,13 +277,18 @@ class Awaken(faust.App):
             elif waiting < self.settings.buffer_events // 2 and paused:
                 self.consumer.resume_partitions([tp])
 
+    @property
+    def _told(self) -> tuple[str, ...]:
+        """The topics that others than the fold read."""
+        return tuple(dict.fromkeys((*self._decided, self.settings.topics.push_decisions, *self.served)))
+
     def _measure(self, partition: Partition) -> None:
         number = str(partition.number)
         for topic in partition.topics:
             lag = self.consumer.lag(topic, partition.number)
             if lag is not None:
                 metrics.LAG.labels(topic, number).set(lag + partition.waiting(topic))
-        for topic in (*self._decided, self.settings.topics.push_decisions):
+        for topic in self._told:
             lag = self.consumer.lag(topic, partition.number)
             if lag is not None:
                 metrics.PUSH_LAG.labels(topic, number).set(lag)
@@ -296,7 +302,7 @@ class Awaken(faust.App):
             metrics.HELD.remove(number)
         for topic in partition.topics:
             metrics.LAG.remove(topic, number)
-        for topic in (*self._decided, self.settings.topics.push_decisions):
+        for topic in self._told:
             metrics.PUSH_LAG.remove(topic, number)
 
     def _show_partitions(self) -> None:

@@ -1,4 +1,4 @@
-"""The worker's pages about its users: /users/{id}, /growth, /population, /lift.
+"""The worker's pages about its users: /users/{id}, /users/{id}/decisions, /growth, /population, /lift.
 
 They tell of the partitions that this worker holds, and say which these are, so that who asks several workers can add
 up what they say and see what is missing. Contacts are told as the channels on which there is an address, never the
@@ -8,21 +8,25 @@ address. The two families of activity stand under their own names: `period-based
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote
 
+import msgspec
 import numpy as np
 import orjson
 from aiohttp import web
+from redis.exceptions import RedisError
 
 from streams import tally
 from streams.core import period
 from streams.core.row import DAY
 from streams.forecast import forecast
 from streams.portrait import portrait
+from streams.push.journal import Journal
 from streams.settings import Settings
 from streams.wire.partitioner import home
 from streams.worker.app import Awaken
@@ -31,12 +35,15 @@ from streams.worker.control import View, trusted
 from streams.worker.health import unready
 from streams.worker.partition import Partition
 
-USERS = "/users/"
+USERS, DECISIONS = "/users/", "decisions"
 EVERYTHING = r"{user:[\s\S]*}"
 """A user's id may hold a slash, a line feed or whatever else, percent-encoded."""
 PERIODS, CLASSES = "period-based", "threshold-based"
 MOST_PERIODS = period.SIZE - 1
 DEFAULT_GRAIN, DEFAULT_COUNT = "week", 12
+OK = 200
+REDIS_SECONDS = 3.0
+"""Who asks a page waits no longer for Redis."""
 
 
 class Known(Protocol):
@@ -66,16 +73,19 @@ class Answer(NamedTuple):
     """What a page says: an HTTP status, and JSON."""
 
     status: int
-    body: dict[str, Any]
+    body: dict[str, Any] | list[Any]
 
 
-def add(app: Awaken) -> None:
-    """Add the pages to Faust's web server."""
+def add(app: Awaken, journal: Journal | None = None) -> None:
+    """Add the pages to Faust's web server; without a journal nothing is decided about anybody."""
 
     @app.page(USERS + EVERYTHING)
     async def user_page(_self: Any, request: Any, **_: str) -> web.Response:
         # From the raw path: what the router hands over is decoded but in part.
-        return _respond(app, lambda: user(app, unquote(request.rel_url.raw_path.removeprefix(USERS))))
+        who, slash, what = request.rel_url.raw_path.removeprefix(USERS).rpartition("/")
+        if slash and what == DECISIONS:
+            return _written(_not_yet(app) or await decisions(app, unquote(who), journal))
+        return _respond(app, lambda: user(app, unquote(who + slash + what)))
 
     @app.page("/growth")
     async def growth_page(_self: Any, request: Any) -> web.Response:
@@ -105,6 +115,18 @@ def user(app: Held, who: str) -> Answer:
     # With producers that place keys in their own way the user may as well stand in a partition of another worker.
     whole = number is not None or len(app.partitions) == settings.partitions
     return Answer(404, place | {"held": whole, "error": "nothing is known of this user"} | _held(app))
+
+
+async def decisions(app: Held, who: str, journal: Journal | None) -> Answer:
+    """Tell what was decided about a user and what became of it, the newest first; 404 as of the user himself."""
+    found = user(app, who)
+    if found.status != OK or journal is None:
+        return found if found.status != OK else Answer(OK, [])
+    try:
+        async with asyncio.timeout(REDIS_SECONDS):
+            return Answer(OK, msgspec.to_builtins(await journal.read(who)))
+    except (RedisError, TimeoutError) as error:
+        return Answer(503, {"error": f"Redis, which keeps what was decided about him, does not answer: {error!r}"})
 
 
 def tell(partition: Partition, who: str, stops: np.ndarray) -> dict[str, Any] | None:
@@ -177,6 +199,13 @@ def _classes(app: Held, only: str | None = None) -> dict[str, Any]:
 
 def _respond(app: Held, answer: Callable[[], Answer]) -> web.Response:
     """Answer once the users are read back, and not while somebody else may hold them."""
+    return _written(_not_yet(app) or answer())
+
+
+def _not_yet(app: Held) -> Answer | None:
     problems = unready(app)
-    status, body = (503, {"error": "; ".join(problems)}) if problems else answer()
-    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
+    return Answer(503, {"error": "; ".join(problems)}) if problems else None
+
+
+def _written(answer: Answer) -> web.Response:
+    return web.Response(body=orjson.dumps(answer.body), status=answer.status, content_type="application/json")

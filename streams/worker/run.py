@@ -29,6 +29,7 @@ from streams.worker.ending import Ending
 from streams.worker.garbage import take_over
 from streams.worker.health import add_pages
 from streams.worker.partition import Forget, rules_of
+from streams.worker.serve import Serve
 from streams.worker.warm import warm
 from streams.worker.watchdog import Watchdog
 
@@ -45,12 +46,14 @@ def build(settings: Settings) -> Awaken:
     purse, breaker = Purse.open(settings, redis), RedisBreaker.open(settings, redis)
     decider = Decider(settings, gate, purse, breaker)
     deliverer = Deliverer(settings, gate, purse, channels)
-    add_agents(app, decider, deliverer)
-    if settings.push.channels:  # else Redis need not be there
-        app.watch_time = partial(watch_time, decider=decider, deliverer=deliverer)
-        app.forget = partial(_forget, (gate.forget, Inbox(redis, settings.group).forget))
+    serve = Serve.open(settings, redis) if settings.push.channels else None  # without them Redis need not be there
+    add_agents(app, decider, deliverer, serve)
+    if serve is not None:
+        app.served = serve.topics
+        app.watch_time = partial(watch_time, decider=decider, deliverer=deliverer, serve=serve)
+        app.forget = partial(_forget, (gate.forget, Inbox(redis, settings.group).forget, serve.forget))
     add_pages(app)
-    pages.add(app)
+    pages.add(app, serve.journal if serve else None)
     preferences.add(app)
     add_census(app)
     take_over(app)

@@ -1,6 +1,6 @@
 import pytest
 
-from streams.demo.wording import date, day, moment, reason, tell
+from streams.demo.wording import date, day, moment, tell
 
 FEB_14 = 1_487_090_400_000  # 16:40 UTC
 
@@ -45,11 +45,6 @@ FEB_14 = 1_487_090_400_000  # 16:40 UTC
 )
 def test_transitions_in_words(make, move, cause, evidence, words):
     assert tell(make.transition(move=move, cause=cause, **evidence).data) == words
-
-
-def test_reasons_in_words_also_unknown_ones():
-    assert reason("no_consent") == "no consent"
-    assert reason("quiet_hours") == "quiet hours"
 
 
 def test_times_are_utc():

@@ -59,6 +59,7 @@ def told(play, real_kafka):
     scene.wait("time to be decided", lambda: all(
         row["decided_through"] == row["now"] for row in (page(worker, user)[1] for user in users)
     ))  # fmt: skip
+    scene.await_pushed()
     return scene, worker, url
 
 
@@ -80,6 +81,7 @@ def test_a_worker_and_a_replay_say_the_same(told, user):
     values = {name: held["value"] for name, held in asked["values"].items()}
     assert (values["activity"], values["customer"]) == ("churned", "old_customer")
     assert asked["user"] == user
+    assert [made["reason"] for made in asked["decisions"]] == ["no_consent"]
     assert asked["orders"]["count"] == 1
     assert asked["orders"]["spend"] == 7550
     assert asked["why"]["activity"]["cause"] == "time"
@@ -98,6 +100,8 @@ def test_the_page_is_in_a_persons_words(told):
             "days allowed 30",
             "1 order, 75.50 in all",
             "tea",
+            "not sent: he allows none of the channels that it could go by",
+            "consent ✗ on no channel of ours",
         ):
             assert words in text
         assert ADDRESS not in text

@@ -19,12 +19,15 @@ from streams.ops.topics import create
 from streams.ops.why import meaning, view
 from streams.ops.why.answer import Answer, from_topics, from_worker, life, reasons
 from streams.ops.why.ask import ask
+from streams.ops.why.decided import Push, Reply
+from streams.ops.why.push import line, trace
 from streams.ops.why.wording import CAUSES as WORDS
 from streams.ops.why.wording import ago, evidence, money, reason
 from streams.portrait import portrait
+from streams.push.journal import End
 from streams.settings import Settings
 from streams.shard import Shard
-from streams.wire.message import Transition, read_transition
+from streams.wire.message import Decision, Outcome, Transition, Verdict, encode, read_transition
 from streams.wire.transition import Encoder
 from tests.end_to_end import topic
 from tests.end_to_end.history import click, order
@@ -165,6 +168,68 @@ def test_bars_have_the_height_of_their_figures():
     assert view.bars([0, 0]) == "▁▁"
 
 
+def push(ident="d1", reason="sent", action="send", channels=("inbox", "sms"), at=T0, **more):
+    said = {"trace": (Verdict("consent", True, "inbox"),), "title": "We miss you", "step": 1} | more
+    return Push(
+        id=ident, user="u1", at=at, playbook="win_back", transition="t", action=action, reason=reason,
+        channels=channels, **said,
+    )  # fmt: skip
+
+
+def test_a_decision_is_told_in_a_line():
+    ends = {"sms": End("failed", T0, 4, "HTTP 500"), "inbox": End("delivered", T0, 1)}
+    replies = Reply("delivered", T0, "inbox"), Reply("opened", T0 + DAY, "inbox")
+    assert line(push(outcomes=ends, replies=replies)) == (
+        'sent "We miss you" by inbox, sms; inbox: delivered; sms: failed after 4 attempts, HTTP 500; '
+        "opened 2023-11-21 00:00"
+    )
+    cancelled = {"inbox": End("cancelled", T0, 0, "he is back, or was never away")}
+    held = push(action="hold", reason="quiet_hours", channels=("inbox",), until=T0 + 8 * 3_600_000, outcomes=cancelled)
+    assert line(held) == (
+        'held until 2023-11-20 08:00, "We miss you" by inbox: it is night where he lives; '
+        "inbox: cancelled, he is back, or was never away"
+    )
+    refused = push(reason="no_consent", action="suppress", channels=())
+    assert line(refused) == "not sent: he allows none of the channels that it could go by"
+
+
+def test_what_was_asked_is_told_up_to_the_rule_that_said_no():
+    asked = Verdict("still_so", True, ""), Verdict("frequency_cap", False, "at most 3 in 7 days")
+    assert trace(push(trace=asked)) == "asked in turn: still so ✓, frequency cap ✗ at most 3 in 7 days"
+    assert trace(push(trace=())) == ""
+
+
+def test_decisions_stand_on_the_page_the_newest_ten_of_them(told):
+    many = [push(f"d{n}", at=T0 + n * DAY, step=n + 1) for n in reversed(range(12))]
+    text = written(Answer(told, {}, (), (), many))
+    for words in ("What was decided about him", "2023-12-01", "win back, message 12", "consent ✓", "and 2 before"):
+        assert words in text, words
+    assert text.count("asked in turn") == 10
+    assert Answer(told, {}, (), (), many).plain()["decisions"][0]["id"] == "d11"
+    assert "What was decided" not in written(Answer(told, {}, (), ()))
+
+
+def test_decisions_are_asked_of_the_worker_that_holds_him_and_replies_of_kafka(told):
+    made = push(outcomes={"inbox": End("delivered", T0, 1)})
+    pages = {"/users/u1": (200, told), "/users/u1/decisions": (200, [msgspec.to_builtins(made)])}
+    with site(lambda _: (404, ELSEWHERE)) as other, site(pages.get) as url:
+        found = from_worker(Settings(kafka="127.0.0.1:1"), "u1", [other, url])
+    assert "what was decided about him is not known: nothing listens at 127.0.0.1:1" in found.notes[1]
+    quiet = push(reason="no_consent", action="suppress", channels=())
+    pages["/users/u1/decisions"] = (200, [msgspec.to_builtins(quiet)])
+    with site(pages.get) as url:
+        found = from_worker(Settings(kafka="127.0.0.1:1"), "u1", [url])
+    assert list(found.pushes) == [quiet]
+
+
+def test_a_worker_that_cannot_tell_decisions_tells_the_rest(told):
+    pages = {"/users/u1": (200, told), "/users/u1/decisions": (503, {"error": "Redis does not answer"})}
+    with site(pages.get) as url:
+        found = from_worker(Settings(kafka="127.0.0.1:1"), "u1", [url])
+    assert found.told == told
+    assert f"what was decided about him is not known: {url}: Redis does not answer" in found.notes
+
+
 @pytest.fixture
 def lived():
     """A shard, and all moves of a user who bought, was paid back once, and stayed away."""
@@ -225,6 +290,19 @@ def test_somebody_of_whom_only_a_profile_is_known_has_a_page(told):
     assert "nothing: time alone changes nothing" in text
 
 
+def write_pushes(settings):
+    """Write a decision about u1, what became of it, and what came back: one event that can be read, one that cannot."""
+    made = Decision("d1", "u1", T0, "win_back", "t", "send", "sent", ("inbox",), ())
+    names, opened = settings.topics, {"user": "u1", "at": T0 + 21 * DAY, "decision": "d1", "kind": "opened"}
+    values = [
+        (names.push_decisions, encode(made, "awaken/t")),
+        (names.push_outcomes, encode(Outcome("d1", "u1", T0 + 1, "inbox", "delivered", 1), "awaken/t")),
+        (names.push_feedback, b"{"),
+        (names.push_feedback, msgspec.json.encode(opened)),
+    ]
+    topic.write(settings.kafka, [(name, b"u1", value, T0 + 21 * DAY, []) for name, value in values])
+
+
 def test_a_replay_needs_no_worker(names, embedded_broker):
     settings = names.settings(
         kafka=embedded_broker.bootstrap, partitions=2, clock="event", lateness_seconds=0, guarantee="at-least-once"
@@ -240,6 +318,11 @@ def test_a_replay_needs_no_worker(names, embedded_broker):
     assert found.told["orders"] == {"count": 1, "spend": 7550, "last_at": T0 + 2 * DAY}
     assert found.reasons["activity"].evidence["threshold_days"] == 14
     assert [t.seq for t in found.history] == list(range(1, found.told["transitions"] + 1))
+    assert found.pushes == []
+    write_pushes(settings)
+    [one] = from_topics(settings, "u1").pushes
+    assert (one.id, one.outcomes["inbox"].outcome) == ("d1", "delivered")
+    assert one.replies == (Reply("opened", T0 + 21 * DAY, None),)
     with pytest.raises(NotReady, match="nothing is known of 'u2'"):
         from_topics(settings, "u2")
     with pytest.raises(NotReady, match="partitioner = 'any'"):

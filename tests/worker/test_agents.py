@@ -17,7 +17,7 @@ def quick(monkeypatch):
 
 
 def run(partition, attempt):
-    return asyncio.run(asyncio.wait_for(agents._patiently(partition, attempt), 20))
+    return asyncio.run(asyncio.wait_for(agents.patiently(partition, attempt), 20))
 
 
 @pytest.mark.usefixtures("quick")

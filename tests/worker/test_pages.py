@@ -9,8 +9,10 @@ import msgspec
 import orjson
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from redis.exceptions import RedisError
 
 from streams.core import period
+from streams.push.journal import End, Told
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.wire.message import Decision
@@ -192,9 +194,9 @@ class App(SimpleNamespace):
         return lambda view: self.found.setdefault(path.partition("{")[0], view)
 
 
-def ask(held, path):
+def ask(held, path, journal=None):
     app = App(found={}, **vars(held))
-    pages.add(app)
+    pages.add(app, journal)
     view = app.found["/users/" if path.startswith("/users/") else path.partition("?")[0]]
     answer = asyncio.run(view(None, make_mocked_request("GET", path)))
     return answer.status, json.loads(answer.body)
@@ -206,6 +208,57 @@ def test_an_id_may_hold_anything(whole, user):
     assert (status, told["user"]) == (404, user)
 
 
+class Kept:
+    """A journal that tells of everybody the same, or breaks."""
+
+    def __init__(self, *told, error=None):
+        self.told, self.error, self.asked = list(told), error, []
+
+    async def read(self, user):
+        self.asked.append(user)
+        if self.error:
+            raise self.error
+        return self.told
+
+
+TOLD = Told(
+    id="d1", user="u1", at=T0, playbook="reactivation", transition="t", action="send", reason="sent",
+    channels=("inbox",), trace=(), outcomes={"inbox": End("delivered", T0 + 1, 1)},
+)  # fmt: skip
+
+
+def test_what_was_decided_about_a_user_stands_on_a_page_of_its_own(whole):
+    status, [one] = ask(whole, "/users/u1/decisions", Kept(TOLD))
+    assert (status, one["id"], one["reason"], one["channels"]) == (200, "d1", "sent", ["inbox"])
+    assert one["outcomes"] == {"inbox": {"outcome": "delivered", "at": T0 + 1, "attempts": 1, "detail": ""}}
+    assert ask(whole, "/users/u1/decisions", Kept()) == (200, [])
+    assert ask(whole, "/users/u1/decisions") == (200, [])  # without channels nothing is decided
+
+
+def test_decisions_are_told_where_the_user_is(whole):
+    kept = Kept(TOLD)
+    status, told = ask(whole, f"/users/{NOBODY}/decisions", kept)
+    assert (status, told["user"], told["held"]) == (404, NOBODY, True)
+    number = home(b"u1", OF)
+    status, told = ask(worker(*(set(range(OF)) - {number})), "/users/u1/decisions", kept)
+    assert (status, told["partition"], told["held"]) == (404, number, False)
+    assert kept.asked == []
+
+
+def test_an_id_may_end_as_the_page_does(whole):
+    status, told = ask(whole, "/users/u1%2Fdecisions")
+    assert (status, told["user"]) == (404, "u1/decisions")
+    status, told = ask(whole, "/users/a%2Fb%2Fdecisions/decisions", Kept())
+    assert (status, told["user"]) == (404, "a/b/decisions")
+
+
+@pytest.mark.parametrize("error", [RedisError("connection refused"), TimeoutError()])
+def test_without_redis_the_page_says_so(whole, error):
+    status, told = ask(whole, "/users/u1/decisions", Kept(error=error))
+    assert status == 503
+    assert "Redis, which keeps what was decided about him, does not answer" in told["error"]
+
+
 def test_growth_and_population_are_asked_by_their_paths(whole):
     assert ask(whole, "/growth?grain=month&count=3")[1]["periods"][-1]["start"] == "2023-11-01"
     status, told = ask(whole, "/population")
@@ -214,6 +267,7 @@ def test_growth_and_population_are_asked_by_their_paths(whole):
 
 
 @pytest.mark.parametrize("path", ["/users/u1", "/growth", "/population", "/lift"])
+@pytest.mark.parametrize("path", ["/users/u1", "/users/u1/decisions", "/growth", "/population"])
 def test_nothing_is_told_while_users_are_read_back(path):
     status, told = ask(worker(*range(OF), working=False), path)
     assert status == 503

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from streams.ops import NotReady
 from streams.ops.page import workers
+from streams.ops.why import decided
 from streams.ops.why.ask import ask
+from streams.ops.why.decided import Push
 from streams.ops.why.replay import replay
 from streams.ops.why.told import find
 from streams.portrait import day
@@ -27,17 +29,20 @@ class Answer(NamedTuple):
         reasons: dimension → the transition by which its value was entered, as far as it could be found.
         history: every transition of his, in order; only of a replay.
         notes: what is to be known about all this.
+        pushes: what was decided about him, the newest first.
     """
 
     told: dict[str, Any]
     reasons: dict[str, Transition]
     history: Sequence[Transition]
     notes: Sequence[str]
+    pushes: Sequence[Push] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON's types."""
         why, history = msgspec.to_builtins(self.reasons), msgspec.to_builtins(self.history)
-        return self.told | {"why": why, "history": history, "notes": list(self.notes)}
+        decisions = msgspec.to_builtins(self.pushes)
+        return self.told | {"why": why, "decisions": decisions, "history": history, "notes": list(self.notes)}
 
 
 def from_worker(settings: Settings, user: str, urls: Sequence[str]) -> Answer:
@@ -46,11 +51,15 @@ def from_worker(settings: Settings, user: str, urls: Sequence[str]) -> Answer:
     Raises:
         NotReady: nothing is known of him, or no worker that was asked holds his partition.
     """
-    told = ask(workers(settings, urls), user)
+    asked, notes = workers(settings, urls), []
+    told = ask(asked, user)
+    why: dict[str, Transition] = {}
     try:
-        return Answer(told, reasons(told, life(find(settings, told), told["transitions"])), (), ())
+        why = reasons(told, life(find(settings, told), told["transitions"]))
     except NotReady as error:
-        return Answer(told, {}, (), (f"the reasons are not known: {error.detail}",))
+        notes.append(f"the reasons are not known: {error.detail}")
+    pushes = _pushes(notes, lambda: decided.from_worker(settings, user, told["partition"], asked))
+    return Answer(told, why, (), notes, pushes)
 
 
 def from_topics(settings: Settings, user: str) -> Answer:
@@ -61,7 +70,17 @@ def from_topics(settings: Settings, user: str) -> Answer:
     """
     found = replay(settings, user)
     history = life(found.transitions, found.told["transitions"])
-    return Answer(found.told, reasons(found.told, history), history, found.notes)
+    pushes = _pushes(found.notes, lambda: decided.from_topics(settings, user, found.told["partition"]))
+    return Answer(found.told, reasons(found.told, history), history, found.notes, pushes)
+
+
+def _pushes(notes: list[str], find: Callable[[], list[Push]]) -> list[Push]:
+    """Return what was decided about him, or note that it is not known, and why: the rest is told all the same."""
+    try:
+        return find()
+    except NotReady as error:
+        notes.append(f"what was decided about him is not known: {error.detail}")
+        return []
 
 
 def life(transitions: Iterable[Transition], count: int) -> list[Transition]:

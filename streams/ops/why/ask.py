@@ -26,7 +26,7 @@ def ask(urls: Sequence[str], user: str) -> dict[str, Any]:
             silent.append(error.detail)
             continue
         if page.status == FOUND:
-            return page.body
+            return dict(page.body)
         pages.append(page)
     if len(silent) == len(urls):
         raise Silent("\n".join(silent), "start a worker: awaken worker; or name one: --url; or do without: --topics")

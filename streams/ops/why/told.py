@@ -1,8 +1,9 @@
-"""The transitions that a worker has told of a user, read where they stand: the reasons that his row does not keep."""
+"""What was told of a user, read where it stands: the transitions, which his row does not keep, and more."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -34,14 +35,26 @@ def find(settings: Settings, told: dict[str, Any]) -> list[Transition]:
         return []
     names = settings.topics
     outputs = [getattr(names, field) for field in names.__struct_fields__ if field.endswith("_transitions")]
+    from_ms = (date.fromisoformat(min(since)) - EPOCH).days * DAY_MS - round(settings.max_ahead_seconds * 1000)
+    found = read(settings, outputs, told["partition"], told["user"], from_ms)
+    return [read_transition(value).data for values in found.values() for value in values]
+
+
+def read(
+    settings: Settings, topics: Sequence[str], partition: int, user: str, from_ms: int = 0
+) -> dict[str, list[bytes]]:
+    """Return by topic what a partition holds about the user, of what was written since `from_ms` (int ms UTC).
+
+    Raises:
+        NotReady: Kafka is not there, or there is too much to be read in time.
+    """
     with connect(settings.kafka) as admin:
         there = set(admin.list_topics())
-    tps = [TopicPartition(topic, told["partition"]) for topic in outputs if topic in there]
-    from_ms = (date.fromisoformat(min(since)) - EPOCH).days * DAY_MS - round(settings.max_ahead_seconds * 1000)
-    return wait_for(_find(settings.kafka, tps, from_ms, told["user"].encode()))
+    tps = [TopicPartition(topic, partition) for topic in topics if topic in there]
+    return wait_for(_find(settings.kafka, tps, from_ms, user.encode()))
 
 
-async def _find(kafka: str, tps: list[TopicPartition], from_ms: int, key: bytes) -> list[Transition]:
+async def _find(kafka: str, tps: list[TopicPartition], from_ms: int, key: bytes) -> dict[str, list[bytes]]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka.split(","),
         isolation_level="read_committed",
@@ -57,24 +70,26 @@ async def _find(kafka: str, tps: list[TopicPartition], from_ms: int, key: bytes)
             return await _read(consumer, tps, from_ms, key)
     except TimeoutError as error:
         raise NotReady(
-            f"the transitions could not be read within {SECONDS:g} seconds", "ask the topics: --topics"
+            f"{', '.join(tp.topic for tp in tps)} could not be read within {SECONDS:g} seconds", "try again"
         ) from error
     except KafkaError as error:
-        raise NotReady(f"Kafka at {kafka} would not let the transitions be read: {error}", START_KAFKA) from error
+        raise NotReady(f"Kafka at {kafka} would not let them be read: {error}", START_KAFKA) from error
     finally:
         await consumer.stop()
 
 
-async def _read(consumer: AIOKafkaConsumer, tps: list[TopicPartition], from_ms: int, key: bytes) -> list[Transition]:
+async def _read(
+    consumer: AIOKafkaConsumer, tps: list[TopicPartition], from_ms: int, key: bytes
+) -> dict[str, list[bytes]]:
     """Read from the time on to what is the end now: nothing was told before it happened."""
     consumer.assign(tps)
     ends = await consumer.end_offsets(tps)
     places = await consumer.offsets_for_times(dict.fromkeys(tps, from_ms))
     for tp in tps:
         consumer.seek(tp, places[tp].offset if places[tp] else ends[tp])
-    found = []
+    found: dict[str, list[bytes]] = {tp.topic: [] for tp in tps}
     for tp in tps:
         while await consumer.position(tp) < ends[tp]:
-            for batches in (await consumer.getmany(*tps, timeout_ms=POLL_MS)).values():
-                found += [read_transition(r.value).data for r in records(batches) if r.key == key and r.value]
+            for of, batches in (await consumer.getmany(*tps, timeout_ms=POLL_MS)).items():
+                found[of.topic] += [r.value for r in records(batches) if r.key == key and r.value]
     return found

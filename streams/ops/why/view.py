@@ -12,7 +12,9 @@ from rich.text import Text
 
 from streams.core.dimension import GROWTH, LIFECYCLE, VALUE
 from streams.ops.why.answer import Answer
+from streams.ops.why.decided import Push
 from streams.ops.why.meaning import BANDED, TOPICS, meaning, title
+from streams.ops.why.push import line, trace
 from streams.ops.why.wording import ago, listed, money, named, plural, reason
 from streams.portrait import moment
 from streams.wire.message import Transition
@@ -21,6 +23,7 @@ NONE = "none"
 BARS = "▁▂▃▄▅▆▇█"
 NEXT = 12
 HISTORY = 30
+PUSHES = 10
 Line = tuple[str, str]
 
 
@@ -41,6 +44,8 @@ def page(answer: Answer, minor_units: int) -> RenderableType:
         *_section("His habits and interests", _lines(habits(told))),
         *_section("What comes next, if he does nothing", _next(told)),
     ]
+    if answer.pushes:
+        parts += _section("What was decided about him", _pushes(answer.pushes))
     if answer.history:
         parts += _section("What has happened", _history(answer.history, minor_units))
     parts += [Text(f"note: {note}", style="yellow") for note in answer.notes]
@@ -188,6 +193,18 @@ def _next(told: dict[str, Any]) -> RenderableType:
         return Text("nothing: time alone changes nothing about him within a year")
     if (left := len(told["next"]) - NEXT) > 0:
         table.add_row(Text(f"and {left} more; --json has all", style="dim"))
+    return table
+
+
+def _pushes(pushes: Sequence[Push]) -> RenderableType:
+    """Return the newest decisions, the newest first, two lines each: what, and what was asked."""
+    table = Table.grid(padding=(0, 3, 0, 0))
+    for push in pushes[:PUSHES]:
+        playbook = named(push.playbook) + (f", message {push.step}" if push.step > 1 else "")
+        table.add_row(Text(moment(push.at)), Text(playbook, style="bold"), Text(line(push)))
+        table.add_row(Text(), Text(), Text(trace(push), style="dim"))
+    if (left := len(pushes) - PUSHES) > 0:
+        table.add_row(Text(), Text(), Text(f"and {left} before; --json has all", style="dim"))
     return table
 
 
