@@ -203,7 +203,9 @@ def trigger_topics(settings: Settings) -> tuple[str, ...]:
 
 def holds(playbook: Playbook, known: Known) -> bool:
     """Say whether all holds of a user that a playbook asks for."""
-    return all(known.get(name) in ((said,) if isinstance(said, str) else said) for name, said in playbook.when.items())
+    return all(
+        known.value(name) in ((said,) if isinstance(said, str) else said) for name, said in playbook.when.items()
+    )
 
 
 def _tracked(link: str, decision: str) -> str:

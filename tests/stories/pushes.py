@@ -18,13 +18,16 @@ from streams.push.purse import Purse
 from streams.push.purse_memory import MemoryStore
 from streams.settings import judged
 from streams.shard import Shard
+from streams.wire.control import Approval
 from streams.wire.message import read_decision, read_outcome
 from streams.worker import agents
+from streams.worker.calendar import Calendar
 from streams.worker.partition import Partition, rules_of
+from streams.worker.standing import Users
 from tests.stories.script import Player, Story, instant, merge
 from tests.worker.test_partition import Ledger, Reader, chunk
 
-MINUTE = 60_000
+MINUTE, HOUR = 60_000, 3_600_000
 BARE = {"steps": [], "exclusive": "", "again_days": 0, "timing": "at_once"}
 PLAIN = {"lateness_seconds": 0, "partitioner": "any", "push": {"spread_minutes": 0}}
 
@@ -33,7 +36,8 @@ class PushStory(Story):
     """A story whose expectations are decisions and deliveries, as `told` writes them.
 
     `only` names the playbooks that are there, `plain` too, but with their first message alone; `broken` the channels
-    that fail; `away` is a time at which we were not.
+    that fail; `away` is a time at which we were not; `again` hands in once more what was told so far; `approve` and
+    `stop` are what somebody says of a playbook that the breaker has stopped.
     """
 
     def __init__(self, text):
@@ -50,6 +54,10 @@ class PushStory(Story):
                 self.broken = words[1:]
             case "away":
                 self.steps.append(("away", instant(*words[2:4])))
+            case "again":
+                self.steps.append(("again",))
+            case _ if len(words) > 2 and words[2] in ("approve", "stop"):
+                self.steps.append(("approval", instant(*words[:2]), words[3], words[2] == "approve"))
             case _:
                 super().read_told(line, words)
 
@@ -61,7 +69,7 @@ class PushPlayer:
     """Plays it; `told` is what was decided and delivered, a line each."""
 
     def __init__(self, story):
-        self.story, self.told, self.now = story, [], 0
+        self.story, self.told, self.now, self.transitions = story, [], 0, []
         self.settings = settings = self._settings()
         self.partition = Partition(3, settings, Shard(rules_of(settings)), Ledger(), Reader(), now=lambda: self.now)
         gate = MemoryGate()
@@ -69,6 +77,9 @@ class PushPlayer:
         self.decider = Decider(settings, gate, purse, MemoryBreaker(settings.push))
         posts = {name: Post(name, broken=name in story.broken) for name in settings.push.channels}
         self.deliverer = Deliverer(settings, gate, purse, posts)
+        self.calendar = Calendar(settings, self.decider.triggers)
+        if story.later:
+            self.partition.shard.plan(Player(story).books)
         self.offsets = defaultdict(int)
         self.player = Player(Story(""))  # it says what an event's fields are
         self.topics = dict(zip((CLICKS, ORDERS, PROFILES, FEEDBACK), self.partition.topics, strict=True))
@@ -98,6 +109,18 @@ class PushPlayer:
         """Let time pass with nobody at work: what is due meanwhile is found out at the end."""
         self._stop(at)
 
+    def again(self):
+        """Hand in all transitions once more, as where offsets were set back."""
+        self.partition.ledger.waiting += self.transitions
+        self._stop(self.now)
+
+    def approval(self, at, playbook, granted):
+        """Let somebody say what is to become of what the breaker has stopped."""
+        self.until(at)
+        self.partition.approvals = [Approval(playbook, at, at + 12 * HOUR, granted)]
+        self.partition._hasten()
+        self._stop(at)
+
     def event(self, at, user, did):
         """Let time come to an event, and hand it in; one that lies behind is late."""
         if at > self.now:
@@ -112,7 +135,8 @@ class PushPlayer:
         shard = self.partition.shard
         deadlines = shard.due[: len(shard.index)]
         waiting = [w.until for hold in (shard.hold, shard.steps) for w in hold if w.until > self.now]
-        return min([*waiting, int(deadlines.min(initial=1 << 62)) + 1])
+        days = [(self.now // HOUR + 1) * HOUR + 1] if self.calendar and self.now else []
+        return min([*waiting, *days, int(deadlines.min(initial=1 << 62)) + 1])
 
     def _stop(self, at):
         """Let it be `at`: fold, decide, deliver and release until nothing more comes of it."""
@@ -134,13 +158,26 @@ class PushPlayer:
             elif topic == self.settings.topics.push_outcomes:
                 self._delivered(read_outcome(value).data)
             else:
+                self.transitions.append((topic, key, value))
                 asyncio.run(agents._decide(self.partition, one, self.decider))
         released = asyncio.run(self._release())
-        return bool(records or released)
+        return bool(records or released or ledger.waiting)
 
     async def _release(self):
         pushes = await agents._release_pushes(self.partition, self.deliverer)
+        await self._keep_calendar()
         return await agents._release_steps(self.partition, self.decider) or pushes
+
+    async def _keep_calendar(self):
+        """Do what `observe` does, once."""
+        shard = self.partition.shard
+        for _ in self.calendar.read(shard) if self.calendar else ():
+            pass
+        due = self.calendar.due(shard, self.partition.known_until(), 0, Users(self.partition).words)
+        for some in due if self.calendar else ():
+            if some.candidates:
+                await agents._decide_candidates(self.partition, self.decider, some.candidates)
+            shard.calendar_until = some.reached
 
     def _decided(self, decision):
         name = f"{decision.playbook}/{decision.step}" if decision.step > 1 else decision.playbook

@@ -266,8 +266,7 @@ def test_growth_and_population_are_asked_by_their_paths(whole):
     assert ask(whole, "/lift")[1]["trials"] == []
 
 
-@pytest.mark.parametrize("path", ["/users/u1", "/growth", "/population", "/lift"])
-@pytest.mark.parametrize("path", ["/users/u1", "/users/u1/decisions", "/growth", "/population"])
+@pytest.mark.parametrize("path", ["/users/u1", "/users/u1/decisions", "/growth", "/population", "/lift"])
 def test_nothing_is_told_while_users_are_read_back(path):
     status, told = ask(worker(*range(OF), working=False), path)
     assert status == 503

@@ -33,7 +33,7 @@ class Ledger:
         self.waiting, self.positions = [], {}
         self.commits = []
 
-    def record(self, topic, records):
+    def record(self, topic, records, partition=None):  # noqa: ARG002
         self.waiting += [(topic, *record) for record in records]
 
     def position(self, topic, offset):
