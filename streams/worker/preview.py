@@ -118,18 +118,17 @@ def _conditions(playbook: Playbook, known: Known) -> list[dict[str, Any]]:
 
 
 def _told(decision: Decision, settings: Settings) -> dict[str, Any]:
-    """Return a decision, its message as it stands on each channel, and the channels that are not set up.
+    """Return a decision, its message as it stands on each channel, and those that it names though they are not set up.
 
-    Of one that goes nowhere it is told for all channels by which it could go.
+    Of one that goes nowhere the message is told for all channels by which it could go.
     """
-    message = settings.playbooks[decision.playbook].message(decision.step)
-    asked = dict.fromkeys(message.channels or settings.push.channels)
-    ready = Charter(settings).channels
-    ways = (*decision.channels, *decision.fallbacks) or tuple(name for name in ready if name in asked)
+    wanted, ready = settings.playbooks[decision.playbook].message(decision.step).channels, Charter(settings).channels
+    able = tuple(name for name in ready if name in wanted) if wanted else ready
+    ways = (*decision.channels, *decision.fallbacks) or able
     return {
         "decision": msgspec.to_builtins(decision),
         "shown": {name: _shown(decision, name, settings) for name in ways},
-        "not_ready": [name for name in asked if name not in ready],
+        "not_ready": [name for name in wanted if name not in ready],
     }
 
 
