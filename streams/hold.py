@@ -18,8 +18,13 @@ from streams.wire.message import Decision
 _encode = msgspec.json.Encoder().encode
 
 
+def named(playbook: str, step: int, key: str) -> str:
+    """Return the id of the decision on a playbook's step; `key` makes it unique among those of one step."""
+    return f"{playbook}:{key}" if step == 1 else f"{playbook}/{step}:{key}"
+
+
 class NextStep(Struct, frozen=True):
-    """A playbook's next message to a user, about which nothing is decided before its time (`until`, int ms UTC).
+    """A playbook's message to a user, about which nothing is decided before its time (`until`, int ms UTC).
 
     `key` is that of the decisions' ids, `since` when he came to where the playbook found him, `transition` by which.
     """
@@ -35,7 +40,7 @@ class NextStep(Struct, frozen=True):
     @property
     def id(self) -> str:
         """The decision's id."""
-        return f"{self.playbook}/{self.step}:{self.key}"
+        return named(self.playbook, self.step, self.key)
 
 
 class Waiting(Protocol):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import tomllib
+from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta, Struct, field
 
 from streams import template
@@ -46,9 +49,13 @@ class Playbook(Struct, frozen=True):
         dict[str, str | tuple[str, ...]],
         Meta(
             examples=['{ rfm = ["keep", "rescue"], "attributes.region" = "Beijing" }'],
-            description="only for whom all of this holds: dimension or attribute, and one word or several",
+            description="only for whom all of this holds: dimension, attribute, contacts.CHANNEL (known or unknown) or "
+            "time_zone, and one word or several",
         ),
     ] = field(default_factory=dict)
+    after_days: Annotated[
+        float, Meta(ge=0, le=365, description="so long after he came there, if he still is; 0 for at once")
+    ] = 0
     kind: Annotated[MessageKind, Meta(description="what sort of message; a user may want no more of one sort")] = (
         "content"
     )
@@ -120,7 +127,7 @@ def check(
     dimensions: Collection[str],
     channels: Collection[str],
     budgets: Collection[str],
-    offers: Mapping[str, Offer],
+    offers: dict[str, Offer],
 ) -> None:
     """Refuse a playbook of which a message could not be written or sent, or that names what there is not.
 
@@ -134,7 +141,7 @@ def check(
         raise ValueError(f"{place}: this name stands for all playbooks together; choose another")
     _check_named(f"{place}.budget", playbook.budget, budgets)
     _check_message(place, playbook, dimensions, channels, offers)
-    before = 0.0
+    before = playbook.after_days
     for number, step in enumerate(playbook.steps):
         here = f"{place}.steps[{number}]"
         if step.after_days <= before:
@@ -148,16 +155,16 @@ def _check_message(
     message: Playbook | Step,
     dimensions: Collection[str],
     channels: Collection[str],
-    offers: Mapping[str, Offer],
+    offers: dict[str, Offer],
 ) -> None:
     for channel in message.channels:
         _check_named(f"{place}.channels", channel, channels)
     for channel in message.texts:
         _check_named(f"{place}.texts", channel, channels)
-    _check_named(f"{place}.offer", message.offer, offers)
+    _check_named(f"{place}.offer", message.offer, (*offers, *SHIPPED_OFFERS))
     if message.offer and message.kind != "offer":
         raise ValueError(f"{place}.kind = {message.kind!r}: with an offer it must be 'offer', which a user may refuse")
-    always = known(offers[message.offer]) if message.offer else ()
+    always = known(offers.get(message.offer, SHIPPED_OFFERS.get(message.offer, Offer()))) if message.offer else ()
     for key, text in _texts(message):
         try:
             template.check(text, dimensions, always)
@@ -179,48 +186,19 @@ def _texts(message: Playbook | Step) -> Iterator[tuple[str, str]]:
         yield f"texts.{channel}.body", text.body
 
 
-SHIPPED = {
-    "reactivation": Playbook(),
-    "win_back": Playbook(
-        on="activity.churned",
-        title="Come and see",
-        body="Much has changed since you were here, in {interest|our shop} too.",
-    ),
-    "welcome_back": Playbook(
-        on="activity.returning",
-        title="Good to see you again",
-        body="What you liked is still here: {interest|have a look}.",
-    ),
-    "second_order": Playbook(
-        on="customer.new_customer",
-        title="Thank you for your order",
-        body="There is more of the kind in {interest|our shop}.",
-    ),
-    "points_to_use": Playbook(
-        on="points.worth_using",
-        title="Your points are waiting",
-        body="You have {points|enough}: see what for.",
-    ),
-    "renewal": Playbook(
-        on="membership.renewal_due",
-        title="Your membership ends soon",
-        body="Renew it, and keep what it gives you.",
-    ),
-    "weakening": Playbook(
-        on="attention.weakening",
-        title="What are you up to?",
-        body="It has become quiet without you in {interest|our club}.",
-    ),
+SHIPPED_TOML = Path(__file__).with_name("playbooks.toml").read_text("utf-8")
+SHIPPED = msgspec.convert(tomllib.loads(SHIPPED_TOML)["playbooks"], dict[str, Playbook])
+"""Those that are there from the start."""
+SHIPPED_OFFERS = {
+    offer: Offer()
+    for playbook in SHIPPED.values()
+    for step in range(1, len(playbook.steps) + 2)
+    if (offer := playbook.message(step).offer)
 }
+"""Offers that they wait for: named, though nobody need declare them."""
 EXAMPLE = """\
 [playbooks.beijing]
 on = "activity.dormant"
 when = { "attributes.region" = "Beijing", rfm = ["keep", "rescue"] }
 title = "Something new near you"
 body = "See what {interest|our shop} has for you.\""""
-
-
-def as_toml(name: str) -> str:
-    """Return one of those that are there from the start as it would stand in a settings file."""
-    playbook = SHIPPED[name]
-    return f'[playbooks.{name}]\non = "{playbook.on}"\ntitle = "{playbook.title}"\nbody = "{playbook.body}"\n'

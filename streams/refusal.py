@@ -14,7 +14,7 @@ from streams.core.rules import FACTS, MAX_BANDS, NO_FACT
 from streams.core.window import I4_MAX, U1_MAX, U2_MAX
 from streams.festival import BIRTHDAY, CALENDAR
 from streams.invitation import REFERRAL, REWARDED
-from streams.threshold import ATTRIBUTES, NAMES, Bounds, Own, Thresholds
+from streams.threshold import ATTRIBUTES, CONTACTS, NAMES, TIME_ZONE, Bounds, Own, Thresholds
 
 NAME = re.compile(r"[a-z0-9_]{1,40}")
 EARNING = tuple(kind for kind in CLICK_KINDS if kind != "redeem")
@@ -100,7 +100,9 @@ def check_playbook(
     )
     for key, words in when.items():
         for word in (words,) if isinstance(words, str) else words:
-            if not key.startswith(ATTRIBUTES):
+            if key.startswith(CONTACTS):
+                _check_word(f"{place}.when.{key} = {word!r}", CONTACTS, word, {CONTACTS: ("known", "unknown")})
+            elif not key.startswith(ATTRIBUTES) and key != TIME_ZONE:
                 _check_word(f"{place}.when.{key} = {word!r}", key, word, values)
 
 

@@ -30,7 +30,7 @@ from streams.festival import SHIPPED as FESTIVALS
 from streams.festival import Festival
 from streams.offer import EXAMPLE as OFFER_EXAMPLE
 from streams.offer import Offer
-from streams.playbook import EXAMPLE, SHIPPED, Playbook, Step, as_toml
+from streams.playbook import EXAMPLE, SHIPPED, SHIPPED_TOML, Playbook, Step
 from streams.threshold import (
     NAMES,
     OWN_EXAMPLE,
@@ -342,7 +342,7 @@ class Settings(Struct, frozen=True):
     playbooks: Annotated[
         dict[str, Playbook],
         Meta(
-            examples=[*map(as_toml, SHIPPED), EXAMPLE],
+            examples=[SHIPPED_TOML, EXAMPLE],
             description="Playbooks, [playbooks.NAME]: when we write to whom, and what. Yours stand beside those that "
             "are there from\n# the start; of one of the same name only what you write is changed. A variable of a text "
             "says what stands\n# there where it is not known: {interest|our shop}, {points|enough}, "

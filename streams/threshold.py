@@ -17,6 +17,8 @@ from streams.core.row import DAYS, WEEKS
 Bounds = dict[str, float]
 NAMES = tuple(d.name for d in DIMENSIONS)
 ATTRIBUTES = "attributes."
+CONTACTS, TIME_ZONE = "contacts.", "time_zone"
+"""What a playbook may ask besides dimensions and attributes: is there an address, and where does he live?"""
 """Begins the name of what a profile says of a user."""
 
 

@@ -98,7 +98,10 @@ def test_every_reason_is_documented_in_the_marketers_book():
 def test_the_playbooks_of_the_marketers_book_are_those_that_are_there_and_its_own_can_be_used(tmp_path):
     for name, playbook in SHIPPED.items():
         body = playbook.body.replace("|", "\\|")
-        assert f"| {name} | {playbook.on} | {playbook.title} | {body} |" in CONFIG
+        steps = ", ".join(
+            f"{s.kind}{f' {s.offer}' * bool(s.offer)} after {s.after_days:g} days" for s in playbook.steps
+        )
+        assert f"| {name} | {playbook.on} | {playbook.title} | {body} | {steps} |" in CONFIG
     [example] = [block for block in blocks(CONFIG, "toml") if "[playbooks.rescue_beijing]" in block]
     file = tmp_path / "mine.toml"
     file.write_text(example)

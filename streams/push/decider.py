@@ -12,7 +12,7 @@ from streams.settings import DAY
 from .breaker import Ask
 from .charter import Charter
 from .policy import Case, Hearing, Standing, withheld
-from .trigger import Origin, Triggers
+from .trigger import Triggers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,15 +71,8 @@ class Decider:
         return await self.judge(found, users, now)
 
     async def decide_steps(self, steps: Iterable[NextStep], users: Users, now: int | None = None) -> list[Decision]:
-        """Return one decision for each later step whose time has come, if its playbook still has it."""
-        found = [
-            self.triggers.candidate(
-                s.playbook, s.step, Origin(s.key, s.user, s.until, s.since, s.transition),
-                users.words(s.user),
-            )
-            for s in steps
-            if s.playbook in self.triggers.by_name and s.step <= 1 + len(self.triggers.by_name[s.playbook].steps)
-        ]  # fmt: skip
+        """Return one decision for each step whose time has come, if its playbook still has it."""
+        found = [c for step in steps for c in self.triggers.candidates_of(step, users.words)]
         return await self.judge(found, users, now)
 
     async def judge(self, candidates: Iterable[Candidate], users: Users, now: int | None = None) -> list[Decision]:

@@ -14,6 +14,8 @@ from msgspec import Struct
 
 from streams import catalogue, template
 from streams.core.dimension import DIMENSIONS, VALUE
+from streams.core.row import DAY
+from streams.hold import NextStep, named
 from streams.invitation import REFERRAL
 from streams.wire.message import Cause, Grant, Text
 
@@ -97,14 +99,37 @@ class Triggers:
         return self._trigger.search(event) is not None
 
     def candidates(self, envelope: Envelope[Transition], words: Callable[[str], Known]) -> list[Candidate]:
-        """Return a candidate for each playbook that the transition triggers for this user; usually there is none."""
+        """Return a candidate for each playbook that the transition triggers at once; usually there is none."""
         data = envelope.data
-        triggered = self._by_trigger.get(f"{data.dimension}.{data.to}")
+        triggered = [name for name in self._triggered(data) if not self.by_name[name].after_days]
         if not triggered:
             return []
         known = words(envelope.subject)
         origin = Origin(envelope.id, envelope.subject, data.at, data.at, envelope.id, data.historic, data.cause)
         return [self.candidate(name, 1, origin, known) for name in triggered if holds(self.by_name[name], known)]
+
+    def later(self, envelope: Envelope[Transition]) -> list[NextStep]:
+        """Return the first messages of those playbooks that the transition triggers for later; of history, none."""
+        data = envelope.data
+        later = [(name, self.by_name[name].after_days) for name in self._triggered(data)]
+        if data.historic or data.cause == "threshold":
+            return []
+        return [
+            NextStep(envelope.id, envelope.subject, name, 1, envelope.id, data.at, data.at + round(days * DAY))
+            for name, days in later
+            if days
+        ]
+
+    def candidates_of(self, step: NextStep, words: Callable[[str], Known]) -> list[Candidate]:
+        """Return the candidate for a step whose time has come; none where there is none such, or not for him."""
+        playbook, known = self.by_name.get(step.playbook), words(step.user)
+        if playbook is None or step.step > len(playbook.steps) + 1 or (step.step == 1 and not holds(playbook, known)):
+            return []
+        origin = Origin(step.key, step.user, step.until, step.since, step.transition)
+        return [self.candidate(step.playbook, step.step, origin, known)]
+
+    def _triggered(self, data: Transition) -> list[str]:
+        return self._by_trigger.get(f"{data.dimension}.{data.to}", [])
 
     def candidate(self, name: str, step: int, origin: Origin, known: Known, out: Collection[str] = ()) -> Candidate:
         """Return the candidate for a step of a playbook, in the words that are known of its user now.
@@ -112,7 +137,7 @@ class Triggers:
         `out` are the prizes of its offer of which nothing is left.
         """
         message = self.by_name[name].message(step)
-        ident = f"{name}:{origin.key}" if step == 1 else f"{name}/{step}:{origin.key}"
+        ident = named(name, step, origin.key)
         zone = zone_of(known.time_zone) or self._zone
         granted, words = self._grant(message.offer, ident, origin, zone, out)
         said = Words(known, words | catalogue.words(self._catalogue, known.get("interest") or ""))
@@ -168,7 +193,9 @@ class Words:
 def trigger_topics(settings: Settings) -> tuple[str, ...]:
     """Return the topics on which transitions can trigger a playbook, of the dimensions that are kept."""
     topics: dict[str, str] = {d.name: d.topic for d in DIMENSIONS if d.name in settings.dimensions}
-    topics |= dict.fromkeys(settings.own, VALUE) | {REFERRAL: "referrals"}
+    if "customer" in settings.dimensions:  # a first order is told by it
+        topics[REFERRAL] = "referrals"
+    topics |= dict.fromkeys(settings.own, VALUE)
     asked = {playbook.on.partition(".")[0] for playbook in settings.playbooks.values() if playbook.enabled}
     fields = sorted({topics[dimension] for dimension in asked if dimension in topics})
     return tuple(getattr(settings.topics, field) for field in fields)

@@ -116,6 +116,8 @@ async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
     if decisions is None:
         return
     _decided(partition, decisions)
+    for step in (step for transition in transitions for step in decider.triggers.later(transition)):
+        partition.shard.steps.add(step)
     partition.ledger.position(chunk.topic, chunk.next_offset)
 
 

@@ -17,7 +17,7 @@ from streams.push.policy import Standing
 from streams.push.trigger import Candidate
 from streams.shard import Shard
 from streams.template import VALUE
-from streams.threshold import ATTRIBUTES
+from streams.threshold import ATTRIBUTES, CONTACTS, TIME_ZONE
 from streams.wire.event import Profile
 from streams.wire.message import Decision, seq_of
 from streams.worker.partition import Partition
@@ -131,9 +131,17 @@ class Words:
         return ""
 
     def value(self, name: str) -> str | None:
-        """Return his value in a dimension, or an attribute of his by `attributes.NAME`; None where there is none."""
+        """Return what a playbook's `when` asks by name; None where there is nothing.
+
+        His value in a dimension, `attributes.NAME`, `contacts.CHANNEL` (known or unknown), `time_zone`.
+        """
+        profile = self._profile
+        if name == TIME_ZONE:
+            return self.time_zone
+        if name.startswith(CONTACTS):
+            return "known" if profile and profile.contacts.get(name.removeprefix(CONTACTS)) else "unknown"
         if name.startswith(ATTRIBUTES):
-            said = self._profile.attributes.get(name.removeprefix(ATTRIBUTES)) if self._profile else None
+            said = profile.attributes.get(name.removeprefix(ATTRIBUTES)) if profile else None
             return None if said is None else str(said)
         if self._row is None:
             return None

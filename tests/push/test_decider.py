@@ -26,6 +26,9 @@ def deciding(settings, gate, purse=None, breaker=None):
     return Decider(settings, gate, purse or Purse(MemoryStore()), breaker or MemoryBreaker(settings.push))
 
 
+ONE = {"reactivation": Playbook()}
+
+
 class Asked(MemoryGate):
     """Keeps what it was asked."""
 
@@ -83,7 +86,7 @@ def test_every_candidate_ends_in_one_decision_in_order_and_the_gate_is_asked_onc
         dormant("c", historic=True),
         dormant("d"),
     ]
-    decisions = decide(deciding(Settings(), gate), batch)
+    decisions = decide(deciding(Settings(playbooks=ONE), gate), batch)
     assert [(d.user, d.reason) for d in decisions] == [
         ("a", "sent"),
         ("stranger", "no_consent"),
@@ -95,13 +98,13 @@ def test_every_candidate_ends_in_one_decision_in_order_and_the_gate_is_asked_onc
 
 def test_a_batch_without_candidates_does_not_trouble_the_gate():
     gate = Asked()
-    assert decide(deciding(Settings(), gate), [dormant("a", to="active")]) == []
-    assert decide(deciding(Settings(), gate), []) == []
+    assert decide(deciding(Settings(playbooks=ONE), gate), [dormant("a", to="active")]) == []
+    assert decide(deciding(Settings(playbooks=ONE), gate), []) == []
     assert gate.batches == []
 
 
 def test_a_decision_bears_the_time_of_its_transition():
-    (decision,) = decide(deciding(Settings(), MemoryGate()), [dormant("a", AT + 5)], now=AT + DAY)
+    (decision,) = decide(deciding(Settings(playbooks=ONE), MemoryGate()), [dormant("a", AT + 5)], now=AT + DAY)
     assert decision.at == AT + 5
 
 
@@ -110,18 +113,21 @@ def test_the_cap_counts_in_event_time_whatever_the_chunking():
     days = [0, 1, 2, 6.999, 7, 8, 8.5]
     batch = [dormant("a", AT + round(day * DAY)) for day in days]
     expected = ["sent", "sent", "capped", "capped", "sent", "sent", "capped"]
-    whole, single = deciding(Settings(push=push), MemoryGate()), deciding(Settings(push=push), MemoryGate())
+    whole, single = (
+        deciding(Settings(playbooks=ONE, push=push), MemoryGate()),
+        deciding(Settings(playbooks=ONE, push=push), MemoryGate()),
+    )
     assert reasons(decide(whole, batch)) == expected
     assert [decide(single, [transition])[0].reason for transition in batch] == expected
 
 
 def test_a_cap_of_zero_sends_nothing():
-    decider = deciding(Settings(push=Push(cap_sends=0)), MemoryGate())
+    decider = deciding(Settings(playbooks=ONE, push=Push(cap_sends=0)), MemoryGate())
     assert reasons(decide(decider, [dormant("a"), dormant("b")])) == ["capped", "capped"]
 
 
 def test_deciding_again_after_a_crash_gives_the_same_decisions_and_counts_nothing_twice():
-    gate, settings = MemoryGate(), Settings(push=Push(cap_sends=2))
+    gate, settings = MemoryGate(), Settings(playbooks=ONE, push=Push(cap_sends=2))
     batch = [dormant("a", AT + hour) for hour in range(4)]
     first = decide(deciding(settings, gate), batch)
     assert reasons(first) == ["sent", "sent", "capped", "capped"]
@@ -129,26 +135,26 @@ def test_deciding_again_after_a_crash_gives_the_same_decisions_and_counts_nothin
 
 
 def test_one_transition_twice_in_a_batch_is_one_decision():
-    assert reasons(decide(deciding(Settings(), MemoryGate()), [dormant("a"), dormant("a")])) == ["sent"]
+    assert reasons(decide(deciding(Settings(playbooks=ONE), MemoryGate()), [dormant("a"), dormant("a")])) == ["sent"]
 
 
 def test_what_was_delivered_is_not_sent_again():
     gate = MemoryGate()
-    (decision,) = decide(deciding(Settings(), gate), [dormant("a")])
+    (decision,) = decide(deciding(Settings(playbooks=ONE), gate), [dormant("a")])
     asyncio.run(gate.claim(decision.id, "a", "inbox"))
     asyncio.run(gate.finish(decision.id, "a", ["inbox"]))
-    (again,) = decide(deciding(Settings(), gate), [dormant("a")])
+    (again,) = decide(deciding(Settings(playbooks=ONE), gate), [dormant("a")])
     assert (again.id, again.action, again.reason) == (decision.id, "suppress", "already_sent")
 
 
 def test_with_a_clock_old_transitions_are_historic_though_nobody_marked_them():
-    decider = deciding(Settings(historic_hours=72), MemoryGate())
+    decider = deciding(Settings(playbooks=ONE, historic_hours=72), MemoryGate())
     batch = [dormant("a"), dormant("b", AT + 1)]
     assert reasons(decide(decider, batch, now=AT + 3 * DAY + 1)) == ["historic", "sent"]
 
 
 def test_without_a_clock_only_the_mark_counts():
-    assert reasons(decide(deciding(Settings(), MemoryGate()), [dormant("a", 1)])) == ["sent"]
+    assert reasons(decide(deciding(Settings(playbooks=ONE), MemoryGate()), [dormant("a", 1)])) == ["sent"]
 
 
 def test_a_gate_out_of_reach_decides_nothing():
@@ -157,12 +163,15 @@ def test_a_gate_out_of_reach_decides_nothing():
             raise RedisConnectionError
 
     with pytest.raises(RedisConnectionError):
-        decide(deciding(Settings(), Gone()), [dormant("stranger"), dormant("a")])
+        decide(deciding(Settings(playbooks=ONE), Gone()), [dormant("stranger"), dormant("a")])
 
 
 def test_who_left_since_is_not_pushed_for_and_the_gate_is_not_asked():
     gate = Asked()
-    assert (reasons(decide(deciding(Settings(), gate), [dormant("u1")], town=Town("u1"))), gate.batches) == (
+    assert (
+        reasons(decide(deciding(Settings(playbooks=ONE), gate), [dormant("u1")], town=Town("u1"))),
+        gate.batches,
+    ) == (
         ["no_longer"],
         [],
     )
@@ -170,7 +179,7 @@ def test_who_left_since_is_not_pushed_for_and_the_gate_is_not_asked():
 
 def test_he_is_pushed_now_and_not_when_it_happened():
     push = Push(quiet_from="22:00", quiet_to="08:00", spread_minutes=0)  # AT is 22:13 UTC
-    decider = deciding(Settings(push=push), MemoryGate())
+    decider = deciding(Settings(playbooks=ONE, push=push), MemoryGate())
     [played] = decide(decider, [dormant("a")])
     [live] = decide(decider, [dormant("a")], now=AT + 10 * HOUR)
     assert (played.action, played.until) == ("hold", AT - AT % DAY + 32 * HOUR)
@@ -299,7 +308,7 @@ def test_an_offer_that_is_not_declared_is_none_and_its_playbook_says_so():
 
 
 def test_what_is_beyond_the_usual_is_held_until_somebody_approves_it():
-    settings = Settings(push=Push(breaker_least=2, approval_hours=12))
+    settings = Settings(playbooks=ONE, push=Push(breaker_least=2, approval_hours=12))
     decider, town = deciding(settings, MemoryGate()), Town()
     decisions = decide(decider, [dormant(f"u{n}") for n in range(3)], AT, town)
     assert [(d.action, d.reason) for d in decisions] == [("send", "sent")] * 2 + [("hold", "breaker")]

@@ -25,7 +25,7 @@ from streams.push.policy import (
     stop,
 )
 from streams.push.trigger import Candidate
-from streams.settings import Offer, Push, Settings, Step
+from streams.settings import Offer, Playbook, Push, Settings, Step
 from streams.wire.event import Profile
 from streams.wire.message import Grant, Verdict
 
@@ -36,7 +36,7 @@ ADDRESSES = {"inbox": "u1", "webhook": "w1"}
 CANDIDATE = Candidate("reactivation:t1", "u1", AT, "reactivation", "t1", historic=False)
 PROFILE = Profile("u1", AT, contacts=ADDRESSES, consent={"inbox": True, "webhook": True})
 HOOKED = Channels(webhook=webhook.Options(url=HOOK))
-GOOD = Case(CANDIDATE, PROFILE, Charter(Settings(channels=HOOKED)), AT)
+GOOD = Case(CANDIDATE, PROFILE, Charter(Settings(playbooks={"reactivation": Playbook()}, channels=HOOKED)), AT)
 
 
 PUSH = GOOD.charter.push

@@ -46,7 +46,7 @@ def test_the_historic_mark_is_carried():
 
 
 @pytest.mark.parametrize(
-    ("dimension", "to"), [("activity", "new"), ("activity", "active"), ("contribution", "dormant")]
+    ("dimension", "to"), [("activity", "none"), ("activity", "active"), ("contribution", "dormant")]
 )
 def test_other_values_and_other_dimensions_are_no_trigger(dimension, to):
     assert candidates(SHIPPED, envelope(dimension, to)) == []
@@ -77,7 +77,8 @@ def test_a_look_at_the_bytes_says_no_only_where_there_is_none():
 def test_only_topics_that_can_trigger_anything_are_read():
     topics = Topics(value_transitions="mine")
     own = {"spender": Own(of="spend", weeks=2, bands={"small": 1})}
-    assert trigger_topics(Settings()) == ("growth-transitions", "lifecycle-transitions")
+    every = ("growth-transitions", "lifecycle-transitions", "referrals", "value-transitions")
+    assert trigger_topics(Settings()) == every
     assert trigger_topics(Settings(dimensions=("activity",))) == ("lifecycle-transitions",)
     one = {"mine": Playbook(on="spender.small")}
     assert trigger_topics(Settings(playbooks=one, own=own, topics=topics)) == ("mine",)
@@ -113,3 +114,14 @@ def test_an_offer_is_granted_and_spoken_of():
     assert grant.until == 1_700_668_800_000
     assert candidate.body.startswith(f"20 off with {grant.code} until 22 ")
     assert candidates(triggers, envelope())[0] == candidate
+
+
+def test_what_is_to_be_said_later_is_held_until_then_and_asked_for_anew():
+    triggers = only(after_days=5, when={"rfm": "keep"}, body="{interest|Something} for you")
+    assert candidates(triggers, envelope(), rfm="keep") == []
+    [step] = triggers.later(envelope())
+    assert (step.id, step.step, step.since, step.until) == ("mine:u1-7-5", 1, AT, AT + 5 * 86_400_000)
+    [candidate] = triggers.candidates_of(step, lambda _: Words(rfm="keep", interest="shoes"))
+    assert (candidate.id, candidate.at, candidate.since, candidate.body) == (step.id, step.until, AT, "shoes for you")
+    assert triggers.candidates_of(step, lambda _: Words(rfm="champion")) == []
+    assert triggers.later(envelope(historic=True)) == []

@@ -25,13 +25,15 @@ from tests.stories.script import Player, Story, instant, merge
 from tests.worker.test_partition import Ledger, Reader, chunk
 
 MINUTE = 60_000
+BARE = {"steps": [], "exclusive": "", "again_days": 0, "timing": "at_once"}
 PLAIN = {"lateness_seconds": 0, "partitioner": "any", "push": {"spread_minutes": 0}}
 
 
 class PushStory(Story):
     """A story whose expectations are decisions and deliveries, as `told` writes them.
 
-    `only` names the playbooks that are there; `broken` the channels that fail; `away` is a time at which we were not.
+    `only` names the playbooks that are there, `plain` too, but with their first message alone; `broken` the channels
+    that fail; `away` is a time at which we were not.
     """
 
     def __init__(self, text):
@@ -40,8 +42,10 @@ class PushStory(Story):
 
     def read_told(self, line, words):
         match words[0]:
-            case "only:":
+            case "only:" | "plain:":
                 self.only = words[1:]
+                bare = dict.fromkeys(self.only, BARE) if words[0] == "plain:" else {}
+                self.settings = merge(msgspec.json.decode(msgspec.json.encode({"playbooks": bare})), self.settings)
             case "broken:":
                 self.broken = words[1:]
             case "away":
