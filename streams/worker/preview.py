@@ -9,6 +9,7 @@ samples, which no shop takes: a page that made real ones would be a mint.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from copy import copy
 from typing import Any
 
@@ -80,12 +81,13 @@ async def preview(partition: Partition, who: str, name: str, settings: Settings)
     seen = copy(partition)
     seen.settings = settings
     users, now, playbook = Users(seen), partition.time_now(), settings.playbooks[name]
-    trigger, conditions = _trigger(partition, playbook, users.words(who)), _conditions(playbook, users.words(who))
+    dimensions, known = partition.shard.book.dimensions, users.words(who)
+    trigger, conditions = _trigger(playbook, known, dimensions), _conditions(playbook, known, dimensions)
     # The number of a transition that his row does not know: he has just come there, so nobody asks whether he still is.
     number = partition.shard.number(who.encode())
     key = f"{who}-{1 + int(partition.shard.rows['seq'][number])}-{now}"
     steps = []
-    for step, days in enumerate((0.0, *(step.after_days for step in playbook.steps)), 1):
+    for step, days in enumerate((playbook.after_days, *(step.after_days for step in playbook.steps)), 1):
         at = now + round(days * DAY)
         decider = Decider(settings, MemoryGate(), Purse(MemoryStore()), MemoryBreaker(settings.push))
         candidate = decider.triggers.candidate(name, step, Origin("preview", who, at, now, key), users.words(who))
@@ -95,26 +97,29 @@ async def preview(partition: Partition, who: str, name: str, settings: Settings)
     return place | {"trigger": trigger, "when": conditions, "steps": steps, "unasked": UNASKED}
 
 
-def _trigger(partition: Partition, playbook: Playbook, known: Known) -> dict[str, Any]:
+def _trigger(playbook: Playbook, known: Known, dimensions: Collection[str]) -> dict[str, Any]:
     """Return what a playbook waits for, and whether the user is there now."""
     dimension, _, wanted = playbook.on.partition(".")
-    if dimension not in partition.shard.book.dimensions:
-        return {"on": playbook.on, "value": None, "there": None}
-    value = known.value(dimension) or "none"
-    return {"on": playbook.on, "value": value, "there": value == wanted}
+    value = _value(dimension, known, dimensions)
+    return {"on": playbook.on, "value": value, "there": value == wanted if dimension in dimensions else None}
 
 
-def _conditions(playbook: Playbook, known: Known) -> list[dict[str, Any]]:
+def _conditions(playbook: Playbook, known: Known, dimensions: Collection[str]) -> list[dict[str, Any]]:
     """Return each thing that a playbook asks of whom it is meant for, and whether it holds."""
     return [
         {
             "name": name,
             "wanted": [said] if isinstance(said, str) else list(said),
-            "value": known.value(name),
+            "value": _value(name, known, dimensions),
             "holds": holds(replace(playbook, when={name: said}), known),
         }
         for name, said in playbook.when.items()
     ]
+
+
+def _value(name: str, known: Known, dimensions: Collection[str]) -> str | None:
+    """Return what he has by a name; in a dimension in which he has no place none, elsewhere None."""
+    return known.value(name) or ("none" if name in dimensions else None)
 
 
 def _told(decision: Decision, settings: Settings) -> dict[str, Any]:

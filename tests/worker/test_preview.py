@@ -96,10 +96,11 @@ def test_a_day_is_no_value_that_he_could_have():
 
 
 def test_each_condition_is_told_with_what_he_has():
-    told, [one] = look(when={"attributes.region": ["Beijing", "Harbin"], "attributes.income": "high"})
+    told, [one] = look(when={"attributes.region": ["Beijing", "Harbin"], "attributes.income": "high", "rfm": "keep"})
     assert told["when"] == [
         {"name": "attributes.region", "wanted": ["Beijing", "Harbin"], "value": "Beijing", "holds": True},
         {"name": "attributes.income", "wanted": ["high"], "value": None, "holds": False},
+        {"name": "rfm", "wanted": ["keep"], "value": "none", "holds": False},
     ]
     assert one.action == "send"  # what he would get if it held
 
@@ -110,6 +111,11 @@ def test_each_step_is_decided_as_of_its_own_time():
     assert (first.action, second.action, second.reason) == ("send", "hold", "quiet_hours")
     assert [step["after_days"] for step in told["steps"]] == [0, 2.5]
     assert (second.at, second.until) == (told["now"] + 5 * DAY // 2, told["now"] + 5 * DAY // 2 + 8 * HOUR)
+
+
+def test_a_first_message_that_waits_is_decided_as_of_then():
+    told, [one] = look(after_days=3)
+    assert (told["steps"][0]["after_days"], one.at) == (3, told["now"] + 3 * DAY)
 
 
 def test_an_offer_that_will_have_ended_by_then_is_not_sent():
@@ -171,7 +177,7 @@ def test_looking_changes_nothing():
     [
         (b"{", "preview: "),
         (b"\xff", "preview: "),
-        (b'{"playbook": "mine"}', "preview: 'mine': there is no such playbook; there are reactivation"),
+        (b'{"playbook": "mine"}', "preview: 'mine': there is no such playbook; there are "),
         (b'{"settings": {}}', "playbook"),
         (b'{"playbook": "x", "settings": {"kafka": "x:1"}}', "kafka: only playbooks, offers, budgets can be brought"),
         (b'{"playbook": "x", "settings": {"playbooks": {"x": {"body": "{interest}"}}}}', "playbooks.x.body"),
