@@ -69,7 +69,7 @@ def brought(settings: Settings, playbook: str) -> dict[str, Any]:
         "offers": {name: offer for name, offer in settings.offers.items() if name in offers},
         "budgets": {name: budget for name, budget in settings.budgets.items() if name == found.budget},
     }
-    return {section: msgspec.to_builtins(named, str_keys=True) for section, named in sections.items() if named}
+    return {section: msgspec.to_builtins(some, str_keys=True) for section, some in sections.items() if some}
 
 
 def render(found: dict[str, Any], console: Console, *, trace: bool = False, enabled: bool = True) -> None:
@@ -94,7 +94,8 @@ def verdict(decision: Decision) -> tuple[str, str]:
     if decision.action == "hold":
         until = f" until {moment(decision.until)} UTC" if decision.until is not None else ""
         return f"would be held{until}: {whole(decision.reason)}", "bold yellow"
-    return f"would not be sent: {whole(decision.reason)}", "bold red"
+    detail = decision.trace[-1].detail
+    return f"would not be sent: {whole(decision.reason)}" + (f" ({detail})" if detail else ""), "bold red"
 
 
 def _head(found: dict[str, Any]) -> Text:

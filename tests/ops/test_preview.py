@@ -133,6 +133,7 @@ def test_steps_say_when():
     [
         ({"action": "hold", "reason": "quiet_hours", "until": NOW + DAY}, "be held until 2023-11-21 00:00 UTC: it is"),
         ({"action": "suppress", "reason": "no_consent", "channels": ()}, "would not be sent: he allows none"),
+        ({"action": "suppress", "reason": "holdout", "trace": (Verdict("holdout", False, "0.1 of all"),)}, "(0.1 of"),
         ({"cost": 0}, "nothing to send"),
     ],
 )  # fmt: skip

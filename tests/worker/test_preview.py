@@ -11,6 +11,7 @@ import pytest
 from streams.channels.known import Channels
 from streams.channels.sms import Options as Sms
 from streams.channels.webhook import Options as Webhook
+from streams.playbook import SHIPPED
 from streams.push.voucher import key_of, verify
 from streams.settings import Playbook, Push, Settings, SettingsError, Step
 from streams.shard import Shard
@@ -163,6 +164,13 @@ def test_what_is_brought_along_lies_above_the_workers_own():
     assert [d.title for d in decisions] == ["Ours", "a"]
     assert decisions[0].body == "As it is"
     assert told["unasked"] == ("caps", "budgets", "breaker")
+
+
+def test_those_that_are_there_from_the_start_can_be_looked_at():
+    held = partition()
+    for name, playbook in SHIPPED.items():
+        told = asyncio.run(preview(held, USER, *wished(msgspec.json.encode({"playbook": name}), SETTINGS)))
+        assert len(told["steps"]) == len(playbook.steps) + 1, name
 
 
 def test_looking_changes_nothing():
