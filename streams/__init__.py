@@ -57,6 +57,7 @@ The way of the data, and the order in which to read:
     worker/garbage.py       Python's garbage collector, at our own times
     worker/health.py        its pages: is it alive, is it ready
     worker/pages.py         its pages about users: one of them, growth, population, lift
+    worker/preview.py       … and what a playbook would send one of them
     worker/watchdog.py      a thread that ends a worker which does not get on, and says why
     worker/ending.py        its exit codes
     worker/referral.py      who brought a user is rewarded at his first order
@@ -122,7 +123,7 @@ Beside the way:
     wire/                   bytes ⇄ values
     worker/                 the only room that knows Faust
     push/                   from a transition to a delivered push
-    ops/                    topics, doctor, bench, why, growth, lift, a real Kafka to develop with
+    ops/                    topics, doctor, bench, why, preview, growth, lift, a real Kafka to develop with
     demo/                   real orders, embedded servers, the live view
 
 Dependencies point inwards: cli > demo > ops > worker > push > shard, merge, health > wire > core; settings and

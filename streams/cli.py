@@ -153,6 +153,29 @@ def why(
 
 
 @app.command()
+def preview(
+    playbook: Annotated[str, typer.Argument(help="of [playbooks.NAME], as these settings have it")],
+    user: Annotated[str, typer.Argument(help="his id, as in your events")],
+    url: Annotated[Optional[list[str]], typer.Option(help="a worker's, as http://host:6066; or several")] = None,  # noqa: UP045
+    trace: Annotated[bool, typer.Option("--trace", help="what was asked, rule by rule")] = False,  # noqa: FBT002 (a flag)
+    as_json: Annotated[bool, typer.Option("--json", help="one line of JSON")] = False,  # noqa: FBT002 (a flag)
+    config: Config = None,
+) -> None:
+    """Show what a user would get from a playbook, before it is deployed: where, when, in which words, at what cost."""
+    import orjson
+    from rich.console import Console
+
+    from streams.ops import preview as ops
+
+    settings = declared.load(config)
+    found = ops.ask(settings, playbook, user, url or ())
+    if as_json:
+        typer.echo(orjson.dumps(found).decode())
+    else:
+        ops.render(found, Console(), trace=trace, enabled=settings.playbooks[playbook].enabled)
+
+
+@app.command()
 def growth(
     url: Annotated[Optional[list[str]], typer.Option(help="a worker's, as http://host:6066; name all of them")] = None,  # noqa: UP045
     grain: Annotated[str, typer.Option(help="day, week or month")] = "week",

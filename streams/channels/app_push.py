@@ -36,6 +36,8 @@ UNAUTHENTICATED = 401
 class Options(Line, frozen=True):
     """App pushes, by Firebase Cloud Messaging."""
 
+    NEEDS = ("url", "project", "token or token_file")
+
     url: Annotated[
         str, Meta(pattern=URL, examples=["https://fcm.googleapis.com"], description="the vendor's endpoint")
     ] = "https://fcm.googleapis.com"
@@ -48,11 +50,6 @@ class Options(Line, frozen=True):
         str,
         Meta(max_length=1000, examples=["/run/fcm/token"], description="the file in which something keeps it fresh"),
     ] = ""
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is a project and a token."""
-        return bool(self.url and self.project and (self.token or self.token_file))
 
 
 class AppPush:

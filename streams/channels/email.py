@@ -60,6 +60,8 @@ WIRE = Wire(linesep="\r\n")
 class Options(Line, frozen=True):
     """E-mail, by SMTP."""
 
+    NEEDS = ("host", "sender")
+
     cost: Annotated[float, Meta(ge=0, le=1000, description="of one send, in units of the currency")] = 0.002
     timeout_seconds: Annotated[float, Meta(gt=0, le=120, description="how long one attempt may take")] = 30
     host: Annotated[
@@ -82,11 +84,6 @@ class Options(Line, frozen=True):
     unsubscribe_text: Annotated[
         str, Meta(min_length=1, max_length=100, description="what stands at the end, at the link to unsubscribe")
     ] = "Unsubscribe"
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is a server and a sender."""
-        return bool(self.host and self.sender)
 
 
 class Email:

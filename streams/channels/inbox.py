@@ -33,11 +33,6 @@ _read_message = msgspec.json.Decoder(Message).decode
 class Options(Terms, frozen=True):
     """The in-app inbox, in Redis. It needs nothing else."""
 
-    @property
-    def ready(self) -> bool:
-        """It can always be used."""
-        return True
-
 
 class Inbox:
     """The inbox channel. The address only says that the user has an inbox; its key is his user id."""

@@ -46,6 +46,8 @@ MAX_OUT_ID = 255
 class Options(Line, frozen=True):
     """Text messages, by Alibaba Cloud's SMS."""
 
+    NEEDS = ("url", "key_id", "key_secret", "sign_name", "template_code")
+
     cost: Annotated[float, Meta(ge=0, le=1000, description="of one send, in units of the currency")] = 0.05
     url: Annotated[
         str, Meta(pattern=URL, examples=["https://dysmsapi.aliyuncs.com"], description="the vendor's endpoint")
@@ -67,10 +69,10 @@ class Options(Line, frozen=True):
         int, Meta(ge=1, le=1000, description="what is longer is cut; in mainland China the vendor refuses it")
     ] = 35
 
-    @property
-    def ready(self) -> bool:
-        """Whether there are credentials, a signature and a template."""
-        return bool(self.url and self.key_id and self.key_secret and self.sign_name and self.template_code)
+    def shown(self, message: Message) -> dict[str, str]:
+        """Return what fills the template's variables."""
+        texts = filled(self.variables, message)
+        return {name: cut(text, self.variable_length) for name, text in texts.items()}
 
 
 class Sms:
@@ -116,13 +118,11 @@ class Sms:
         await self._http.close()
 
     def _parameters(self, message: Message, number: str) -> dict[str, str]:
-        texts = filled(self.options.variables, message)
-        most = self.options.variable_length
         return {
             "PhoneNumbers": number,
             "SignName": self.options.sign_name,
             "TemplateCode": self.options.template_code,
-            "TemplateParam": orjson.dumps({name: cut(text, most) for name, text in texts.items()}).decode(),
+            "TemplateParam": orjson.dumps(self.options.shown(message)).decode(),
             "OutId": message.decision[:MAX_OUT_ID],
         }
 

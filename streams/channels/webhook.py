@@ -45,6 +45,8 @@ GONE = frozenset({410, 422})
 class Options(Line, frozen=True):
     """A receiver of yours, who is POSTed each push as JSON."""
 
+    NEEDS = ("url",)
+
     url: Annotated[
         str,
         Meta(
@@ -56,11 +58,6 @@ class Options(Line, frozen=True):
     secret: Annotated[Secret, Meta(description="signs what is posted, as Awaken-Signature; empty for no signature")] = (
         ""
     )
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is a receiver."""
-        return bool(self.url)
 
 
 class Webhook:

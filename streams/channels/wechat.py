@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 class Options(Line, frozen=True):
     """WeChat, by the template messages of an official account."""
 
+    NEEDS = ("url", "appid", "secret", "template_id")
+
     url: Annotated[
         str, Meta(pattern=URL, examples=["https://api.weixin.qq.com"], description="the platform's endpoint")
     ] = "https://api.weixin.qq.com"
@@ -44,10 +46,10 @@ class Options(Line, frozen=True):
         ),
     ] = field(default_factory=lambda: {"thing1": "{title}", "thing2": "{body}"})
 
-    @property
-    def ready(self) -> bool:
-        """Whether there are credentials and a template."""
-        return bool(self.url and self.appid and self.secret and self.template_id)
+    def shown(self, message: Message) -> dict[str, str]:
+        """Return what fills the template, and where a tap leads."""
+        texts = {name: field["value"] for name, field in fields(self.data, message).items()}
+        return texts | ({"link": message.link} if message.link else {})
 
 
 class Wechat:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 class Options(Line, frozen=True):
     """WeChat, by the subscription messages of a mini-program."""
 
+    NEEDS = ("url", "appid", "secret", "template_id")
+
     url: Annotated[
         str, Meta(pattern=URL, examples=["https://api.weixin.qq.com"], description="the platform's endpoint")
     ] = "https://api.weixin.qq.com"
@@ -55,10 +57,10 @@ class Options(Line, frozen=True):
         Literal["zh_CN", "en_US", "zh_HK", "zh_TW"], Meta(description="the language of what WeChat adds to it")
     ] = "zh_CN"
 
-    @property
-    def ready(self) -> bool:
-        """Whether there are credentials and a template."""
-        return bool(self.url and self.appid and self.secret and self.template_id)
+    def shown(self, message: Message) -> dict[str, str]:
+        """Return what fills the template, and the page to which a tap leads."""
+        texts = {name: field["value"] for name, field in fields(self.data, message).items()}
+        return texts | ({"page": address_of(self.page, message)} if self.page else {})
 
 
 class WechatMini:

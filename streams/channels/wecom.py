@@ -32,6 +32,8 @@ MAX_TITLE, MAX_DESCRIPTION, MAX_TEXT = 128, 512, 2048
 class Options(Line, frozen=True):
     """WeCom, by the robot of a customer's group."""
 
+    NEEDS = ("url",)
+
     url: Annotated[
         str,
         Meta(
@@ -41,10 +43,9 @@ class Options(Line, frozen=True):
         ),
     ] = ""
 
-    @property
-    def ready(self) -> bool:
-        """Whether there is an endpoint; the keys are the users' addresses."""
-        return bool(self.url)
+    def shown(self, message: Message) -> dict[str, str]:
+        """Return the article; without a link, the text."""
+        return _article(message) if message.link else _text(message)
 
 
 class Wecom:
@@ -66,7 +67,9 @@ class Wecom:
 
     async def send(self, message: Message, address: str) -> Receipt:
         """Send the message to the group whose robot has this key."""
-        body = orjson.dumps(_article(message) if message.link else _text(message))
+        said = self.options.shown(message)
+        kind, content = ("news", {"articles": [said]}) if message.link else ("text", said)
+        body = orjson.dumps({"msgtype": kind, kind: content})
 
         async def once() -> Answer:
             return await self._http.post(self._url, body, http.JSON, _judge, {"key": address})
@@ -78,19 +81,17 @@ class Wecom:
         await self._http.close()
 
 
-def _article(message: Message) -> dict[str, Any]:
+def _article(message: Message) -> dict[str, str]:
     article = {
         "title": cut_bytes(message.title, MAX_TITLE),
         "description": cut_bytes(message.body, MAX_DESCRIPTION),
         "url": message.link,
     }
-    if message.picture:
-        article["picurl"] = message.picture
-    return {"msgtype": "news", "news": {"articles": [article]}}
+    return article | ({"picurl": message.picture} if message.picture else {})
 
 
-def _text(message: Message) -> dict[str, Any]:
-    return {"msgtype": "text", "text": {"content": cut_bytes(f"{message.title}\n{message.body}", MAX_TEXT)}}
+def _text(message: Message) -> dict[str, str]:
+    return {"content": cut_bytes(f"{message.title}\n{message.body}", MAX_TEXT)}
 
 
 def _judge(reply: Reply) -> Answer:

@@ -37,15 +37,16 @@ MAX_TEXT = 300
 class Options(Line, frozen=True):
     """Weibo, by the messages of a verified account to its fans."""
 
+    NEEDS = ("url", "access_token")
+
     url: Annotated[
         str, Meta(pattern=URL, examples=["https://m.api.weibo.com"], description="the platform's endpoint")
     ] = "https://m.api.weibo.com"
     access_token: Annotated[Secret, Meta(description="the account's token; empty for no such messages")] = ""
 
-    @property
-    def ready(self) -> bool:
-        """Whether there is a token."""
-        return bool(self.url and self.access_token)
+    def shown(self, message: Message) -> dict[str, str]:
+        """Return the article where there are a link and a picture, else the text."""
+        return _article(message) if message.link and message.picture else _text(message)
 
 
 class Weibo:
@@ -70,7 +71,10 @@ class Weibo:
         if not (address.isascii() and address.isdecimal()):
             return Receipt("failed", 0, "no uid", permanent=True)
         form = {"access_token": self.options.access_token, "receiver_id": address, "save_sender_box": "1"}
-        body = urlencode(form | _content(message)).encode()
+        said = self.options.shown(message)
+        kind, content = ("text", said) if "text" in said else ("articles", {"articles": [said]})
+        form |= {"type": kind, "data": orjson.dumps(content).decode()}
+        body = urlencode(form).encode()
 
         async def once() -> Answer:
             return await self._http.post(self._url, body, FORM, _judge)
@@ -82,18 +86,19 @@ class Weibo:
         await self._http.close()
 
 
-def _content(message: Message) -> dict[str, str]:
-    if message.link and message.picture:
-        article = {
-            "display_name": message.title,
-            "summary": message.body,
-            "image": message.picture,
-            "url": message.link,
-        }
-        return {"type": "articles", "data": orjson.dumps({"articles": [article]}).decode()}
+def _article(message: Message) -> dict[str, str]:
+    return {
+        "display_name": message.title,
+        "summary": message.body,
+        "image": message.picture,
+        "url": message.link,
+    }
+
+
+def _text(message: Message) -> dict[str, str]:
     room = MAX_TEXT - len(message.link) - 1
     text = cut(f"{message.title}\n{message.body}", max(room, 1))
-    return {"type": "text", "data": orjson.dumps({"text": f"{text}\n{message.link}".strip()}).decode()}
+    return {"text": f"{text}\n{message.link}".strip()}
 
 
 def _judge(reply: Reply) -> Answer:

@@ -87,6 +87,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
         yield from _topics(settings)
     if settings.push.channels:
         yield cache(settings)
+        yield channels(settings)
 
 
 def packages() -> Finding:
@@ -150,6 +151,15 @@ def cache(settings: Settings) -> Finding:
     finally:
         client.close()
     return Finding("redis", ok=True, detail=shown)
+
+
+def channels(settings: Settings) -> Finding:
+    """Find which channels are ready, and what the others lack; a worker runs with none, and no vendor is asked."""
+    lacks = {name: getattr(settings.channels, name).lacks for name in dict.fromkeys(settings.push.channels)}
+    ready = [name for name, lacking in lacks.items() if not lacking]
+    parts = [f"ready: {', '.join(ready) or 'none'}"]
+    parts += [f"{name} lacks {', '.join(lacking)}" for name, lacking in lacks.items() if lacking]
+    return Finding("channels", ok=True, detail="\n".join(parts))
 
 
 def _topics(settings: Settings) -> Iterator[Finding]:

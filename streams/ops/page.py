@@ -49,15 +49,19 @@ def get(
     query: Mapping[str, object] | None = None,
     seconds: float = SECONDS,
     expected: type = dict,
+    body: bytes | None = None,
 ) -> Page:
     """Return what a worker's page says, JSON of the expected type; a status of 4xx or 503 is an answer too.
+
+    With a `body`, JSON too, the page is asked by POST.
 
     Raises:
         Silent: nobody answers there within `seconds`, or not as a worker does.
     """
     whole = url + path + (f"?{urlencode(query)}" if query else "")
     try:
-        with urlopen(Request(whole), timeout=seconds) as answer:  # noqa: S310 (`_checked` lets http and https pass)
+        request = Request(whole, body, {"Content-Type": "application/json"})  # noqa: S310 (`_checked`)
+        with urlopen(request, timeout=seconds) as answer:  # noqa: S310 (lets http and https pass)
             status, text = answer.status, answer.read()
     except HTTPError as error:
         with error:
@@ -66,13 +70,13 @@ def get(
         why = getattr(error, "reason", error)
         raise Silent(f"no worker answers at {url}: {why}", "start one: awaken worker; or name it: --url") from error
     try:
-        body = orjson.loads(text)
+        said = orjson.loads(text)
     except orjson.JSONDecodeError:
-        body = None
-    fits = isinstance(body, expected) if status == OK else isinstance(body, dict) and "error" in body
+        said = None
+    fits = isinstance(said, expected) if status == OK else isinstance(said, dict) and "error" in said
     if not fits:
         raise Silent(f"{url} does not answer as a worker of Awaken does (HTTP {status})", "name a worker's: --url")
-    return Page(url, status, body)
+    return Page(url, status, said)
 
 
 def told(url: str, path: str, sign: str, query: Mapping[str, object] | None = None) -> Page:

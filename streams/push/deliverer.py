@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from streams.settings import Settings
+    from streams.settings import Push, Settings
     from streams.wire.message import Decision
 
     from .gate import Gate
@@ -142,24 +142,26 @@ class Deliverer:
         channel = self.channels[name]
         if state == "interrupted" and not channel.idempotent:
             return _undone(decision, name, now, TWICE, state, "failed")
-        receipt = await _send(channel, self._message(decision, name), address)
+        receipt = await _send(channel, message_of(decision, name, self.push), address)
         word = "uncertain" if receipt.uncertain else receipt.outcome
         return Outcome(decision.id, decision.user, now, name, word, receipt.attempts, receipt.detail)
 
-    def _message(self, decision: Decision, channel: str) -> Message:
-        text = decision.texts.get(channel, Text())
-        return Message(
-            decision=decision.id,
-            user=decision.user,
-            playbook=decision.playbook,
-            at=decision.at,
-            title=text.title or decision.title,
-            body=text.body or decision.body,
-            kind=decision.kind,
-            link=decision.link,
-            picture=decision.picture,
-            unsubscribe=preference.link(self.push, decision, channel),
-        )
+
+def message_of(decision: Decision, channel: str, push: Push) -> Message:
+    """Return what a decision says on a channel: in the words that it has for this one, else in its own."""
+    text = decision.texts.get(channel, Text())
+    return Message(
+        decision=decision.id,
+        user=decision.user,
+        playbook=decision.playbook,
+        at=decision.at,
+        title=text.title or decision.title,
+        body=text.body or decision.body,
+        kind=decision.kind,
+        link=decision.link,
+        picture=decision.picture,
+        unsubscribe=preference.link(push, decision, channel),
+    )
 
 
 def open_channels(settings: Settings, redis: Redis) -> dict[str, Channel]:

@@ -1,4 +1,4 @@
-"""The worker's pages about its users: /users/{id}, /users/{id}/decisions, /growth, /population, /lift.
+"""The worker's pages about its users: /users/{id}, its /decisions and /preview, /growth, /population, /lift.
 
 They tell of the partitions that this worker holds, and say which these are, so that who asks several workers can add
 up what they say and see what is missing. Contacts are told as the channels on which there is an address, never the
@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 import orjson
 from aiohttp import web
+from faust.web.views import View as Routed
 from redis.exceptions import RedisError
 
 from streams import tally
@@ -27,15 +28,16 @@ from streams.core.row import DAY
 from streams.forecast import forecast
 from streams.portrait import portrait
 from streams.push.journal import Journal
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 from streams.wire.partitioner import home
 from streams.worker.app import Awaken
 from streams.worker.census import population
 from streams.worker.control import View, trusted
 from streams.worker.health import unready
 from streams.worker.partition import Partition
+from streams.worker.preview import preview, wished
 
-USERS, DECISIONS = "/users/", "decisions"
+USERS, DECISIONS, PREVIEW = "/users/", "decisions", "preview"
 EVERYTHING = r"{user:[\s\S]*}"
 """A user's id may hold a slash, a line feed or whatever else, percent-encoded."""
 PERIODS, CLASSES = "period-based", "threshold-based"
@@ -79,13 +81,24 @@ class Answer(NamedTuple):
 def add(app: Awaken, journal: Journal | None = None) -> None:
     """Add the pages to Faust's web server; without a journal nothing is decided about anybody."""
 
-    @app.page(USERS + EVERYTHING)
-    async def user_page(_self: Any, request: Any, **_: str) -> web.Response:
-        # From the raw path: what the router hands over is decoded but in part.
-        who, slash, what = request.rel_url.raw_path.removeprefix(USERS).rpartition("/")
-        if slash and what == DECISIONS:
-            return _written(_not_yet(app) or await decisions(app, unquote(who), journal))
-        return _respond(app, lambda: user(app, unquote(who + slash + what)))
+    class Users(Routed):
+        """The pages about one user, as Faust routes them."""
+
+        async def get(self, request: Any, **_: str) -> web.Response:
+            """Tell of him, or what was decided about him."""
+            who, slash, what = _path(request)
+            if slash and what == DECISIONS:
+                return _written(_not_yet(app) or await decisions(app, unquote(who), journal))
+            return _respond(app, lambda: user(app, unquote(who + slash + what)))
+
+        async def post(self, request: Any, **_: str) -> web.Response:
+            """Tell what he would be sent."""
+            who, slash, what = _path(request)
+            if not slash or what != PREVIEW:
+                return _written(Answer(405, {"error": f"only {USERS}{{id}}/{PREVIEW} takes a POST"}))
+            return _written(_not_yet(app) or await previewed(app, unquote(who), await request.read()))
+
+    app.page(USERS + EVERYTHING)(Users)
 
     @app.page("/growth")
     async def growth_page(_self: Any, request: Any) -> web.Response:
@@ -127,6 +140,18 @@ async def decisions(app: Held, who: str, journal: Journal | None) -> Answer:
             return Answer(OK, msgspec.to_builtins(await journal.read(who)))
     except (RedisError, TimeoutError) as error:
         return Answer(503, {"error": f"Redis, which keeps what was decided about him, does not answer: {error!r}"})
+
+
+async def previewed(app: Held, who: str, body: bytes) -> Answer:
+    """Tell what a playbook would send a user; 400 for what cannot be asked, 404 as of the user himself."""
+    found = user(app, who)
+    if not isinstance(found.body, dict) or found.status != OK:
+        return found
+    try:
+        name, settings = wished(body, app.settings)
+    except SettingsError as error:
+        return Answer(400, {"error": str(error)})
+    return Answer(OK, await preview(app.partitions[found.body["partition"]], who, name, settings))
 
 
 def tell(partition: Partition, who: str, stops: np.ndarray) -> dict[str, Any] | None:
@@ -195,6 +220,15 @@ def _classes(app: Held, only: str | None = None) -> dict[str, Any]:
     """Return the users by value of every dimension, or of one."""
     users = population([p.shard for p in app.partitions.values()])
     return {"family": CLASSES, "users": users if only is None else {only: users.get(only, {})}}
+
+
+def _path(request: Any) -> tuple[str, str, str]:
+    """Return what stands before the last slash of a path below /users/, the slash, and what stands behind it.
+
+    From the raw path: what the router hands over is decoded but in part.
+    """
+    before, slash, behind = request.rel_url.raw_path.removeprefix(USERS).rpartition("/")
+    return before, slash, behind
 
 
 def _respond(app: Held, answer: Callable[[], Answer]) -> web.Response:

@@ -8,11 +8,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @contextmanager
 def site(answer):
-    """Yield the URL of a server; `answer(path)` returns (status, JSON or bytes)."""
+    """Yield the URL of a server; `answer(path)`, of a POST `answer(path, body)`, returns (status, JSON or bytes)."""
 
     class Pages(BaseHTTPRequestHandler):
         def do_GET(self):
-            status, body = answer(self.path)
+            self.say(*answer(self.path))
+
+        def do_POST(self):
+            self.say(*answer(self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+
+        def say(self, status, body):
             self.send_response(status)
             self.end_headers()
             self.wfile.write(body if isinstance(body, bytes) else json.dumps(body).encode())

@@ -4,9 +4,13 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from streams.channels.app_push import Options as AppPush
+from streams.channels.known import Channels
+from streams.channels.sms import Options as Sms
 from streams.demo.broker import binary
 from streams.ops import NotReady, admin, doctor, topics
 from streams.ops.child import Child, free_port
+from streams.settings import Push, Settings
 from streams.wire.partitioner import home
 
 
@@ -24,7 +28,7 @@ def by_name(findings):
 def test_all_is_well_on_the_embedded_servers(embedded):
     topics.create(embedded)
     found = doctor.check(embedded)
-    assert [finding.name for finding in found] == ["packages", "kafka", "topics", "redis"]
+    assert [finding.name for finding in found] == ["packages", "kafka", "topics", "redis", "channels"]
     assert all(finding.ok for finding in found)
     doctor.require(embedded)
 
@@ -99,7 +103,7 @@ def test_a_kafka_that_is_not_there(embedded, names):
     address = f"127.0.0.1:{free_port()}"
     settings = names.settings(kafka=address, redis=embedded.redis)
     found = by_name(doctor.check(settings))
-    assert set(found) == {"packages", "kafka", "redis"}  # of a Kafka that does not answer no more is asked
+    assert set(found) == {"packages", "kafka", "redis", "channels"}  # of a Kafka that does not answer no more is asked
     assert address in found["kafka"].detail
     assert "python -m streams.ops.kafka" in found["kafka"].mend
     assert found["redis"].ok
@@ -130,6 +134,24 @@ def test_a_redis_that_is_not_there_is_told_without_its_password(embedded, names)
     with pytest.raises(NotReady, match=r"user:\*\*\*@127.*(.|\n)*valkey-server") as refusal:
         doctor.require(settings)
     assert "very-secret" not in str(refusal.value)
+
+
+def test_channels_are_told_with_what_they_lack_and_stop_nobody(embedded):
+    settings = msgspec.structs.replace(embedded, push=Push(channels=("inbox", "webhook")))
+    said = by_name(doctor.check(settings))["channels"]
+    assert (said.ok, said.detail.splitlines()) == (True, ["ready: inbox", "webhook lacks url"])
+    doctor.require(settings)
+
+
+def test_a_channel_that_needs_one_of_two_lacks_neither_where_it_has_one():
+    channels = Channels(app_push=AppPush(project="shop"), sms=Sms(key_id="k", key_secret="s", sign_name="shop"))
+    push = Push(channels=("app_push", "sms"))
+    assert doctor.channels(Settings(push=push, channels=channels)).detail.splitlines() == [
+        "ready: none", "app_push lacks token or token_file", "sms lacks template_code"
+    ]  # fmt: skip
+    push = Push(channels=("app_push",))
+    channels = Channels(app_push=AppPush(project="shop", token_file="/run/token"))
+    assert doctor.channels(Settings(push=push, channels=channels)).detail == "ready: app_push"
 
 
 def test_a_package_of_another_version_is_told(monkeypatch):

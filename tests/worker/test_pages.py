@@ -194,11 +194,21 @@ class App(SimpleNamespace):
         return lambda view: self.found.setdefault(path.partition("{")[0], view)
 
 
-def ask(held, path, journal=None):
+def ask(held, path, journal=None, body=None):
+    """GET a page, or POST a body to it."""
     app = App(found={}, **vars(held))
     pages.add(app, journal)
-    view = app.found["/users/" if path.startswith("/users/") else path.partition("?")[0]]
-    answer = asyncio.run(view(None, make_mocked_request("GET", path)))
+    if path.startswith("/users/"):
+        view = getattr(app.found["/users/"], "get" if body is None else "post")
+    else:
+        view = app.found[path.partition("?")[0]]
+    request = make_mocked_request("GET", path)
+
+    async def read():
+        return body
+
+    request.read = read
+    answer = asyncio.run(view(None, request))
     return answer.status, json.loads(answer.body)
 
 
@@ -250,6 +260,28 @@ def test_an_id_may_end_as_the_page_does(whole):
     assert (status, told["user"]) == (404, "u1/decisions")
     status, told = ask(whole, "/users/a%2Fb%2Fdecisions/decisions", Kept())
     assert (status, told["user"]) == (404, "a/b/decisions")
+
+
+WISH = orjson.dumps({"playbook": "reactivation", "settings": {"playbooks": {"reactivation": {"body": "Hello"}}}})
+
+
+def test_what_a_playbook_would_send_is_told_where_the_user_is(whole):
+    status, told = ask(whole, "/users/u1/preview", body=WISH)
+    assert (status, told["user"], told["partition"]) == (200, "u1", home(b"u1", OF))
+    assert told["trigger"] == {"on": "activity.dormant", "value": "active", "there": False}
+    assert told["steps"][0]["decision"]["body"] == "Hello"
+    status, told = ask(whole, f"/users/{NOBODY}/preview", body=WISH)
+    assert (status, told["user"], told["held"]) == (404, NOBODY, True)
+    number = home(b"u1", OF)
+    status, told = ask(worker(*(set(range(OF)) - {number})), "/users/u1/preview", body=WISH)
+    assert (status, told["partition"], told["held"]) == (404, number, False)
+    assert ask(worker(*range(OF), working=False), "/users/u1/preview", body=WISH)[0] == 503
+
+
+def test_a_preview_that_cannot_be_is_refused(whole):
+    status, told = ask(whole, "/users/u1/preview", body=b'{"playbook": "reactivaton"}')
+    assert (status, told["error"][:37]) == (400, "preview: 'reactivaton': there is no s")
+    assert ask(whole, "/users/u1", body=WISH)[0] == 405
 
 
 @pytest.mark.parametrize("error", [RedisError("connection refused"), TimeoutError()])

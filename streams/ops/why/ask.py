@@ -1,4 +1,4 @@
-"""A user's row asked of running workers: one of them holds his partition."""
+"""A user's pages asked of running workers: one of them holds his partition."""
 
 from __future__ import annotations
 
@@ -8,34 +8,38 @@ from typing import Any
 from streams.ops import NotReady
 from streams.ops.page import Page, Silent, escaped, get
 
-FOUND = 200
+FOUND, REFUSED = 200, 400
 
 
-def ask(urls: Sequence[str], user: str) -> dict[str, Any]:
-    """Return what the worker that holds a user's partition tells of him.
+def ask(urls: Sequence[str], user: str, page: str = "", body: bytes | None = None) -> dict[str, Any]:
+    """Return what the worker that holds a user's partition tells of him; of a `page` of his, to which `body` is posted.
 
     Raises:
-        NotReady: nothing is known of him, or no worker that was asked holds his partition; it says what each answered.
+        NotReady: nothing is known of him, what is asked cannot be, or no worker that was asked holds his partition; it
+            says what each answered.
     """
     silent: list[str] = []
-    pages: list[Page] = []
+    answers: list[Page] = []
     for url in urls:
         try:
-            page = get(url, f"/users/{escaped(user)}")
+            answer = get(url, f"/users/{escaped(user)}{page}", body=body)
         except Silent as error:
             silent.append(error.detail)
             continue
-        if page.status == FOUND:
-            return dict(page.body)
-        pages.append(page)
+        if answer.status == FOUND:
+            return dict(answer.body)
+        if answer.status == REFUSED:
+            raise NotReady(f"{url}: {answer.body['error']}")
+        answers.append(answer)
+    resort = "" if page else "; or do without: --topics"
     if len(silent) == len(urls):
-        raise Silent("\n".join(silent), "start a worker: awaken worker; or name one: --url; or do without: --topics")
-    if any(page.body.get("held") for page in pages):
+        raise Silent("\n".join(silent), f"start a worker: awaken worker; or name one: --url{resort}")
+    if any(answer.body.get("held") for answer in answers):
         raise unknown(user)
-    said = [f"{page.url}: {page.body['error']}" for page in pages]
+    said = [f"{answer.url}: {answer.body['error']}" for answer in answers]
     raise NotReady(
         "\n".join([f"no worker that was asked holds the partition of {user!r}", *said, *silent]),
-        "name the others too, each with --url; or do without them: --topics",
+        f"name the others too, each with --url{resort}",
     )
 
 
