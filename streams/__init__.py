@@ -28,7 +28,8 @@ The way of the data, and the order in which to read:
     core/activity.py        new, active, dormant, churned, returning: the transition table
     core/value.py           customer class, RFM, bands, coupons
     core/engagement.py      lifecycle stage, rung, attention
-    core/growth.py          check-ins, points, levels, membership, early access
+    core/growth.py          check-ins, points, membership, early access
+    core/level.py           … levels, and who is about to lose his
     core/social.py          influence, content, mood, and the fatigue that pushes leave
     core/habit.py           own gaps, hours, interests, first-touch source
     core/own.py             dimensions of the settings' own

@@ -141,6 +141,8 @@ def _check_dimensions(names: tuple[str, ...]) -> None:
             raise ValueError(f"dimensions = {name!r}: there is no such dimension; allowed: {', '.join(NAMES)}")
     if NAMES[0] not in names:
         raise ValueError(f"dimensions = {list(names)!r}: {NAMES[0]!r} must be among them, the others rest on it")
+    if "level_outlook" in names and "level" not in names:
+        raise ValueError(f"dimensions = {list(names)!r}: 'level_outlook' rests on 'level'; add that, or leave both out")
 
 
 def _check_order(found: Thresholds) -> None:

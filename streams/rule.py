@@ -102,6 +102,7 @@ def _growth(found: Growth, levels: tuple[str, ...], unit: int) -> dict[str, Any]
         "points_per_unit": found.points_per_unit / unit,
         "streak_bonus": found.streak_bonus,
         "renewal_days": found.renewal_days,
+        "level_warn_days": found.level_warn_days,
         "early_days": found.early_access_days,
         "early_level": levels.index(found.early_access_level) + 1 if found.early_access_level else 0,
     }

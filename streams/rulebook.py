@@ -174,6 +174,8 @@ def _digest(settings: Settings) -> str:
     rules = {kind: msgspec.to_builtins(found) for kind, found in kinds.items()}
     for found in rules.values():
         found["dimensions"] = sorted(set(found["dimensions"]))
+        if "level_outlook" not in found["dimensions"]:
+            del found["growth"]["level_warn_days"]  # so rules from before there was an outlook keep their name
         for own in found["own"].values():
             own["values"] = {value: sorted(words) for value, words in own["values"].items()}
     return _hashed({"kinds": rules, "minor_units": settings.minor_units})

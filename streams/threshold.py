@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from streams.core.dimension import DIMENSIONS
-from streams.core.row import DAYS, WEEKS
+from streams.core.row import DAYS, PERIODS, WEEKS
 
 Bounds = dict[str, float]
 NAMES = tuple(d.name for d in DIMENSIONS)
@@ -160,6 +160,9 @@ class Growth(Struct, frozen=True):
     ] = 30
     renewal_days: Annotated[
         int, Meta(ge=0, le=3650, description="a membership is due for renewal this many days before its end")
+    ] = 14
+    level_warn_days: Annotated[
+        int, Meta(ge=0, le=PERIODS * 28, description="a level is at risk this many days before it is lost; 0: never")
     ] = 14
     early_access_days: Annotated[
         int, Meta(ge=0, le=28, description="early access from this many active days of 28 on; 0 for no such way …")

@@ -63,6 +63,7 @@ def test_every_setting_can_be_set_by_its_name_in_the_environment():
         ("kafka = ", ["awaken.toml", "is not TOML"]),
         ('dimensions = ["activity", "mod"]', ["awaken.toml", "dimensions", "'mod'", "mood"]),
         ('dimensions = ["mood"]', ["dimensions", "'activity' must be among them"]),
+        ('dimensions = ["activity", "level_outlook"]', ["dimensions", "'level_outlook' rests on 'level'"]),
         ("[stage]\ngrowth_days = 20", ["stage.growth_window_days = 14", "at least stage.growth_days = 20"]),
         ("[value]\ncoupon_off = 0.7", ["value.coupon_on = 0.6", "above value.coupon_off = 0.7"]),
         ('[value]\nthresholds = "mode"', ["value.thresholds", "'mode'", "fixed or mean or median"]),

@@ -90,11 +90,15 @@ DIMENSIONS = (
         "early_access", "Has he earned early access?", GROWTH,
         ("none", "granted"), ("active_days", "level"),
     ),
+    Dimension(
+        "level_outlook", "Is he about to lose his level?", GROWTH,
+        ("none", "safe", "at_risk"), ("missing_points", "lost_day"),
+    ),
 )  # fmt: skip
 
 (
     ACTIVITY, CUSTOMER, STAGE, RUNG, CONTRIBUTION, ATTENTION, MOOD, FATIGUE, RFM, INFLUENCE, ORDER_VALUE,
-    ORDER_FREQUENCY, COUPON, LEVEL, POINTS, STREAK, MEMBERSHIP, EARLY_ACCESS,
+    ORDER_FREQUENCY, COUPON, LEVEL, POINTS, STREAK, MEMBERSHIP, EARLY_ACCESS, LEVEL_OUTLOOK,
 ) = range(len(DIMENSIONS))  # fmt: skip
 FIRST_OWN = len(DIMENSIONS)
 """From here on stand the dimensions that the settings add."""

@@ -1,4 +1,4 @@
-"""The growth system (A14, A18): check-ins and streaks, points and levels, membership, early access.
+"""The growth system (A14, A18): check-ins and streaks, points, membership, early access; levels stand in `level`.
 
 A streak is a number of days in a row with a check-in, the newest of them today or yesterday. What lies eight days and
 more behind the newest check-in can no more be altered (lateness is bounded by a week): it is counted once, in `streak`,
@@ -16,13 +16,14 @@ import math
 import numpy as np
 from numba import njit
 
+from streams.core import level
 from streams.core.dimension import EARLY_ACCESS, LEVEL, MEMBERSHIP, POINTS, STREAK
+from streams.core.level import PERIOD_WEEKS
 from streams.core.move import NO_FIGURE, band, ripe, settle
 from streams.core.row import CLICK_KINDS, NEVER_DAY, PERIODS, TIME_CAUSE
-from streams.core.window import BITS, I4_MAX, U2_MAX, WEEK_SHIFT, count_bits, nth_newest, week_of
+from streams.core.window import BITS, I4_MAX, U2_MAX, count_bits, nth_newest, week_of
 
 CHECKIN, REDEEM = CLICK_KINDS.index("checkin"), CLICK_KINDS.index("redeem")
-PERIOD_WEEKS = 4
 SETTLED_DAYS = 8
 """So far behind the newest check-in lies the newest day which no late one can reach any more."""
 BONUS_DAYS = 7
@@ -142,11 +143,11 @@ def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] 
     """Judge what rests on growth as of `day`, and say when time may next change it; return the number of moves.
 
     Bands follow from their figure alone: who has no points yet stands in the band of 0. Membership is `none` until a
-    profile tells of one. A broken streak and a membership's dates wait for no dwell.
+    profile tells of one. A broken streak, a membership's dates and a level's outlook wait for no dwell.
     """
     day, due = max(day, np.int64(row["day"])), np.int64(NEVER_DAY)
     if rule["on"][LEVEL]:
-        n, due = judge_level(row, day, at, cause, rule, moves, n)
+        n, due = level.judge(row, day, at, cause, rule, moves, n)
     if rule["on"][POINTS]:
         balance = np.int64(row["points"])
         to = band(rule, POINTS, balance)
@@ -164,35 +165,6 @@ def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] 
         due = min(due, ends)
     row["due_growth"] = due
     return n
-
-
-@njit(cache=True)
-def judge_level(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Judge the level, by the points earned in the newest seven periods; return the moves, and the day of demotion."""
-    earned = np.int64(0)
-    for p in range(PERIODS):
-        earned += row["period_points"][p]
-    to, rests = band(rule, LEVEL, earned), np.int64(row["since_day"][LEVEL]) + rule["dwell_days"]
-    if cause == TIME_CAUSE and to != row["values"][LEVEL] and not ripe(row, LEVEL, day, rule):
-        return n, rests
-    n = settle(row, LEVEL, to, cause, at, float(earned), NO_FIGURE, NO_FIGURE, NO_FIGURE, moves, n)
-    if to == 0:
-        return n, np.int64(NEVER_DAY)
-    rests = np.int64(row["since_day"][LEVEL]) + rule["dwell_days"]
-    return n, max(demotion_day(row, day, earned, rule["edges"][LEVEL, to - 1]), rests)
-
-
-@njit(cache=True)
-def demotion_day(row, day, earned, edge):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Return the day from which fewer points than `edge` are left of those earned, as periods slide out."""
-    if edge <= 0:
-        return np.int64(NEVER_DAY)
-    period = week_of(day) // PERIOD_WEEKS
-    for p in range(period + 1, period + PERIODS + 1):
-        earned -= row["period_points"][p % PERIODS]
-        if earned < edge:
-            return np.int64(p * PERIOD_WEEKS * 7 - WEEK_SHIFT)
-    return np.int64(NEVER_DAY)
 
 
 @njit(cache=True)
@@ -231,12 +203,12 @@ def membership(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, 
 @njit(cache=True)
 def judge_early_access(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge early access, by active days or by level; return the moves, and the day on which the days are too few."""
-    active, level = count_bits(row["active_days"], EARLY_WINDOW), row["values"][LEVEL]
-    by_days, by_level = 0 < rule["early_days"] <= active, 0 < rule["early_level"] <= level
+    active, place = count_bits(row["active_days"], EARLY_WINDOW), row["values"][LEVEL]
+    by_days, by_level = 0 < rule["early_days"] <= active, 0 < rule["early_level"] <= place
     to = 1 if by_days or by_level else 0
     if cause == TIME_CAUSE and to != row["values"][EARLY_ACCESS] and not ripe(row, EARLY_ACCESS, day, rule):
         return n, np.int64(row["since_day"][EARLY_ACCESS]) + rule["dwell_days"]
-    n = settle(row, EARLY_ACCESS, to, cause, at, float(active), float(level), NO_FIGURE, NO_FIGURE, moves, n)
+    n = settle(row, EARLY_ACCESS, to, cause, at, float(active), float(place), NO_FIGURE, NO_FIGURE, moves, n)
     if by_level or not by_days:
         # By level it ends with the level, which has a day of its own.
         return n, np.int64(NEVER_DAY)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-LAYOUT = 2
+LAYOUT = 3
 DAY = 86_400_000
 DAYS = 30
 WEEKS = 26
@@ -36,7 +36,7 @@ IS_SAID = np.array([kind in ("bounced", "complained", "unsubscribed", "subscribe
 """By kind of feedback: whether it bears upon where and about what he may be written to."""
 CHANNELS = ("sms", "email", "app_push", "wechat", "weibo", "inbox", "webhook")
 
-MAX_DIMENSIONS = 24
+MAX_DIMENSIONS = 25
 INTERESTS = 8
 PUSH_WEEKS = 4
 PERIODS = 7

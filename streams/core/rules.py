@@ -67,6 +67,7 @@ RULE = np.dtype(
         ("points_per_unit", "<f8"),  # points earned per minor unit of an order
         ("streak_bonus", "<i4"),  # points for each seventh check-in in a row
         ("renewal_days", "<i4"),
+        ("level_warn_days", "<i4"),  # before the day on which a level is lost; 0: never
         ("early_days", "<i4"),  # active days in the last 28 that earn early access …
         ("early_level", "<i4"),  # … or the place of the level that does; 0 for none
         # Bands: lower bounds, ascending, of the values from place 1 on

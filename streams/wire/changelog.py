@@ -20,6 +20,8 @@ from streams.wire import layout
 
 MAGIC = b"AW"
 HEAD_SIZE, ROW_SIZE, ORDER_SIZE = 4, ROW.itemsize, ORDER.itemsize
+SIZES = ROW_SIZE, ORDER_SIZE
+"""An argument of what is compiled: its cache would not notice that a layout declared elsewhere has grown."""
 ASIDE = b"\0"
 """Begins the key of everything that is no user."""
 
@@ -44,7 +46,7 @@ def encode_rows(
     sizes = HEAD_SIZE + ROW_SIZE + counts.astype(np.int64) * ORDER_SIZE
     ends = np.cumsum(sizes)
     block = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
-    _pack(_bytes(rows), counts, _bytes(orders), LAYOUT, block)
+    _pack(_bytes(rows), counts, _bytes(orders), SIZES, LAYOUT, block)
     joined, stops = block.tobytes(), ends.tolist()
     values = [joined[a:b] for a, b in zip([0, *stops], stops, strict=False)]
     if any(profiles):
@@ -87,7 +89,7 @@ def _decode(values: Sequence[bytes], joined: np.ndarray, sizes: np.ndarray) -> D
     counts = joined[starts + 3].astype(np.int32)
     known = HEAD_SIZE + ROW_SIZE + counts * ORDER_SIZE
     rows, orders = np.empty(n, ROW), np.empty(int(counts.sum()), ORDER)
-    _unpack(joined, starts, counts, _bytes(rows), _bytes(orders))
+    _unpack(joined, starts, counts, SIZES, _bytes(rows), _bytes(orders))
     profiles = [(k, values[k][int(known[k]) :]) for k in np.flatnonzero(sizes > known).tolist()]
     return Decoded(rows, counts, orders, profiles)
 
@@ -110,10 +112,10 @@ def _copy(source, at, target, to, size):  # type: ignore[no-untyped-def] # noqa:
 
 
 @njit(cache=True)
-def _pack(rows, counts, orders, version, block):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _pack(rows, counts, orders, sizes, version, block):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Write each row with its orders, both as bytes one after the other, into `block`."""
     row = order = at = np.uint64(0)
-    row_size, order_size = np.uint64(ROW_SIZE), np.uint64(ORDER_SIZE)
+    row_size, order_size = np.uint64(sizes[0]), np.uint64(sizes[1])
     for k in range(counts.size):
         block[at], block[at + np.uint64(1)] = 65, 87
         block[at + np.uint64(2)], block[at + np.uint64(3)] = version, counts[k]
@@ -122,10 +124,10 @@ def _pack(rows, counts, orders, version, block):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _unpack(joined, starts, counts, rows, orders):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _unpack(joined, starts, counts, sizes, rows, orders):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Read each row with its orders back, both as bytes one after the other."""
     row = order = np.uint64(0)
-    row_size, order_size = np.uint64(ROW_SIZE), np.uint64(ORDER_SIZE)
+    row_size, order_size = np.uint64(sizes[0]), np.uint64(sizes[1])
     for k in range(counts.size):
         at, row = _copy(joined, np.uint64(starts[k] + HEAD_SIZE), rows, row, row_size)
         _, order = _copy(joined, at, orders, order, np.uint64(counts[k]) * order_size)

@@ -38,6 +38,8 @@ ROW_1 = np.dtype(
         ("spare", "u1", (6,)),
     ]
 )
+OWN_VALUES_2, OWN_DAYS_2 = 212, 254
+"""Where in a value of layout 2 the values of the settings' own dimensions begin, and the days of their entry."""
 
 
 def from_1(value: bytes) -> bytes:
@@ -66,6 +68,15 @@ def from_1(value: bytes) -> bytes:
     return b"AW" + bytes([LAYOUT, 0]) + rows.tobytes() + value[4 + ROW_1.itemsize :]
 
 
+def from_2(value: bytes) -> bytes:
+    """Bring a value of layout 2 up to the present one: before the dimensions of one's own stands one of ours more.
+
+    So bytes move and nothing is read: an update brings millions of rows over at once.
+    """
+    head, values, days = value[4:OWN_VALUES_2], value[OWN_VALUES_2:OWN_DAYS_2], value[OWN_DAYS_2:]
+    return b"AW" + bytes([LAYOUT]) + value[3:4] + head + bytes(1) + values + bytes(2) + days
+
+
 def _clear_stale(row: np.void, old: np.void, newest: int) -> None:
     """Clear the slots that have left their rings since the old row last counted in them."""
     for day in range(int(old["day"]) + 1, min(int(old["day"]) + DAYS, newest) + 1):
@@ -82,5 +93,5 @@ def _newest_order(old: np.void) -> int:
     return int(old["last_at"]) if old["orders"] else 0
 
 
-OLDER: dict[int, Callable[[bytes], bytes]] = {1: from_1}
+OLDER: dict[int, Callable[[bytes], bytes]] = {1: from_1, 2: from_2}
 """How each earlier layout is read."""

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core import growth
-from streams.core.dimension import DIMENSIONS, EARLY_ACCESS, LEVEL, MEMBERSHIP, POINTS, STREAK
+from streams.core.dimension import DIMENSIONS, EARLY_ACCESS, LEVEL, LEVEL_OUTLOOK, MEMBERSHIP, POINTS, STREAK
 from streams.core.row import CAUSES, CLICK_KINDS, DAY, EVENT_CAUSE, MOVE, NEVER_DAY, ROW, THRESHOLD_CAUSE, TIME_CAUSE
 from streams.core.rules import RULE
 from streams.core.window import I4_MAX, U2_MAX, mark_active, pass_days, was_active
 
 START = 19_674  # Monday, 2023-11-13; the next period of four weeks begins a week later
-ALL = (LEVEL, POINTS, STREAK, MEMBERSHIP, EARLY_ACCESS)
+ALL = (LEVEL, LEVEL_OUTLOOK, POINTS, STREAK, MEMBERSHIP, EARLY_ACCESS)
 EDGES = {LEVEL: (0, 60, 150, 400), POINTS: (0, 1, 50), STREAK: (1, 3, 7, 33)}
 CLICK_POINTS = {"share": 7, "refer": 40, "checkin": 5}
 BONUS = 30
@@ -29,7 +29,7 @@ def rules(on=ALL, dwell=0, edges=EDGES, **fields):
     for kind, points in CLICK_POINTS.items():
         table["click_points"][0, CLICK_KINDS.index(kind)] = points
     table["dwell_days"], table["streak_bonus"], table["points_per_unit"] = dwell, BONUS, 0.01
-    table["renewal_days"], table["early_days"], table["early_level"] = 14, 6, 3
+    table["renewal_days"], table["early_days"], table["early_level"], table["level_warn_days"] = 14, 6, 3, 14
     for name, value in fields.items():
         table[name] = value
     return table[0]
@@ -39,7 +39,7 @@ class User:
     """One row, driven as the fold drives it; its moves are told as (dimension, from, to, cause, day)."""
 
     def __init__(self, rule):
-        self.rows, self.rule, self.told = np.zeros(1, ROW), rule, []
+        self.rows, self.rule, self.told, self.evidence = np.zeros(1, ROW), rule, [], {}
 
     @property
     def row(self):
@@ -54,6 +54,7 @@ class User:
             for m in moves[:n]
         ]
         self.told += new
+        self.evidence |= {DIMENSIONS[m["dimension"]].name: m["figures"].tolist() for m in moves[:n]}
         return new
 
     def time(self, day):
@@ -144,22 +145,41 @@ def membership_at(day, member, renewal):
     return 2 if day >= ends - renewal else 1
 
 
-def expected_moves(events, cut, dwell):
+def outlook_at(day, facts, level, kept_until, warn):
+    """Whether a level is lost within `warn` days without another point; `kept_until` it stays whatever the points."""
+    if not level:
+        return 0
+    then = day + warn
+    left = figures_at(then, facts)[2]
+    return 2 if warn and left < EDGES[LEVEL][level - 1] and then >= kept_until else 1
+
+
+def places_at(day, facts, values, kept_until, warn):
+    """The place in each dimension in turn; the level that he comes to, or keeps by dwell, decides about others."""
+    streak, balance, points = figures_at(day, facts)
+    figures = {LEVEL: points, POINTS: balance, STREAK: streak}
+    for dimension in ALL:
+        if dimension in figures:
+            yield dimension, place(EDGES[dimension], figures[dimension])
+        elif dimension == LEVEL_OUTLOOK:
+            yield dimension, outlook_at(day, facts, values[LEVEL], kept_until(LEVEL), warn)
+        elif dimension == MEMBERSHIP:
+            yield dimension, membership_at(day, facts["member"], 14)
+        else:
+            active = sum(day - 28 < d <= day for d in facts["active"])
+            yield dimension, int(active >= 6 or values[LEVEL] >= 3)
+
+
+def expected_moves(events, cut, dwell, warn):
     """Every move, found by looking at every day."""
     values, since, moves, done = dict.fromkeys(ALL, 0), dict.fromkeys(ALL, 0), [], []
 
+    def kept_until(dimension):
+        return since[dimension] + dwell
+
     def look(day, cause):
-        facts = facts_of(done)
-        streak, balance, points = figures_at(day, facts)
-        for dimension in ALL:
-            if dimension == EARLY_ACCESS:
-                active = sum(day - 28 < d <= day for d in facts["active"])
-                to = int(active >= 6 or values[LEVEL] >= 3)
-            elif dimension == MEMBERSHIP:
-                to = membership_at(day, facts["member"], 14)
-            else:
-                to = place(EDGES[dimension], {LEVEL: points, POINTS: balance, STREAK: streak}[dimension])
-            waits = cause == "time" and dimension in (LEVEL, EARLY_ACCESS) and day < since[dimension] + dwell
+        for dimension, to in places_at(day, facts_of(done), values, kept_until, warn):
+            waits = cause == "time" and dimension in (LEVEL, EARLY_ACCESS) and day < kept_until(dimension)
             if to != values[dimension] and not waits:
                 moves.append((DIMENSIONS[dimension].name, values[dimension], to, cause, day))
                 values[dimension], since[dimension] = to, day
@@ -204,12 +224,12 @@ def play(user, events):
             user.click(day, kind, a)
 
 
-@given(histories(), st.integers(0, 300), st.sampled_from([0, 2, 40]))
-def test_moves_equal_those_found_by_looking_at_every_day(events, later, dwell):
-    user, cut = User(rules(dwell=dwell)), events[-1][0] + later
+@given(histories(), st.integers(0, 300), st.sampled_from([0, 2, 40]), st.sampled_from([0, 1, 14, 45, 196]))
+def test_moves_equal_those_found_by_looking_at_every_day(events, later, dwell, warn):
+    user, cut = User(rules(dwell=dwell, level_warn_days=warn)), events[-1][0] + later
     play(user, events)
     user.time(cut)
-    assert user.told == expected_moves(events, cut, dwell)
+    assert user.told == expected_moves(events, cut, dwell, warn)
     _, balance, _ = figures_at(cut, facts_of(events))
     assert user.row["points"] == balance
 

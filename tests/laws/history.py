@@ -144,7 +144,7 @@ SETTINGS = Settings(
         coupon_on=0.37, coupon_off=0.29, coupon_prior=1.7, coupon_half_life_days=14,
     ),
     social=Social(leader_score=4, influence_half_life_days=10, quiet_days=6, tired_score=2, exhausted_score=4),
-    growth=Growth(early_access_days=4, streak_bonus=30, renewal_days=9),
+    growth=Growth(early_access_days=4, streak_bonus=30, renewal_days=9, level_warn_days=150),
     own={
         "spender": Own(of="spend", weeks=2, bands={"small": 1, "middling": 100, "big": 300}),
         "basket": Own(of="order_value", weeks=3, bands={"light": 1, "heavy": 100}),

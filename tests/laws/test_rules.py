@@ -41,7 +41,10 @@ def changed(**sections):
 NEW = (
     changed(value={"recent_days": 3, "frequency_orders": 1, "monetary_amount": 60, "old_days": 40}),
     changed(activity={"dormant_days": 3, "churned_days": 60}, rung={"habit_days": 1}, stage={"growth_days": 1}),
-    changed(activity={"dormant_days": 40, "churned_days": 90}, growth={"early_access_days": 1, "renewal_days": 1}),
+    changed(
+        activity={"dormant_days": 40, "churned_days": 90},
+        growth={"early_access_days": 1, "renewal_days": 1, "level_warn_days": 180},
+    ),
     changed(
         bands={
             "order_value": {"cheap": 0, "under_50": 10, "200_and_over": 90},

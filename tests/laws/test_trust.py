@@ -25,7 +25,7 @@ END = T0 + (LAST_HOUR + 24 * 60) * HOUR
 NO_STOPS = np.zeros((0, 2), np.int64)
 OTHERS = (
     "customer", "rfm", "order_value", "order_frequency", "coupon", "spender", "basket", "busy", "keen", "saver",
-    "level", "points", "streak", "early_access", "influence", "contribution",
+    "level", "level_outlook", "points", "streak", "early_access", "influence", "contribution",
 )  # fmt: skip
 """Dimensions in which absence has no say."""
 some_history = histories(CLICK_DEEDS + 2 * ORDER_DEEDS + REFUND_DEEDS, 40)

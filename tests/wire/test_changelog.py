@@ -1,5 +1,6 @@
 """Rows go to the changelog and come back as they were."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,13 @@ import pytest
 from streams.core.row import DAY, LAYOUT, ORDER, ROW
 from streams.core.rules import activity_only
 from streams.portrait import portrait
+from streams.rulebook import build, of_document
+from streams.settings import judged
 from streams.shard import Shard
 from streams.wire.changelog import UnknownLayout, decode_rows, encode_rows
 
 NONE = np.empty(0, ORDER)
+LAYOUTS = Path(__file__).parent / "layouts"
 
 
 def some(dtype, n, seed=1):
@@ -50,7 +54,7 @@ def test_a_value_that_was_cut_is_refused():
 @pytest.mark.parametrize("layout", range(1, LAYOUT + 1))
 def test_a_row_of_every_released_layout_is_still_read(layout):
     """layouts/N.hex is a value as version N wrote it: a user new on 2023-11-15, active on the 16th, one order."""
-    value = bytes.fromhex((Path(__file__).parent / "layouts" / f"{layout}.hex").read_text())
+    value = bytes.fromhex((LAYOUTS / f"{layout}.hex").read_text())
     shard = Shard(activity_only(7 * DAY, 14 * DAY, 30 * DAY))
     shard.restore([b"u1"], [value])
     shard.settle()
@@ -63,3 +67,32 @@ def test_a_row_of_every_released_layout_is_still_read(layout):
     assert sum(known["windows"]["orders_by_week"]) == 1
     assert known["habits"]["active_days_of_28"] == 2
     assert shard.profile(b"u1") == b'{"user":"u1","at":1}'
+
+
+def test_ones_own_dimensions_of_layout_2_keep_their_values_and_days_under_the_rules_of_then_and_of_now():
+    """2-rules.json stood on `control`, with as many dimensions of one's own as there is room for; 2-own.hex is a row.
+
+    What was declared since begins at its first value, and nothing else moves.
+    """
+    kept = json.loads((LAYOUTS / "2-rules.json").read_text())
+    then = of_document(kept, 1)
+    assert then.version == "rules-0be47914"
+    shard = Shard(then)
+    shard.restore([b"u0"], [bytes.fromhex((LAYOUTS / "2-own.hex").read_text())])
+    shard.settle()
+    found = portrait(shard, b"u0")["values"]
+    own = {
+        "basket": ("heavy", "2023-11-15"), "busy": ("restless", "2023-11-19"), "keen": ("often", "2023-11-17"),
+        "region": ("north", "2023-11-15"), "saver": ("saving", "2023-11-15"), "spender": ("big", "2023-11-16"),
+    }  # fmt: skip
+    assert {name: tuple(found[name].values()) for name in own} == own
+    assert found["early_access"] == {"value": "granted", "since": "2023-11-18"}
+    assert "level_outlook" not in found
+    assert (len(shard.orders(0)), shard.profile(b"u0") is not None) == (3, True)
+    places = kept.pop("places")
+    assert not len(shard.advance(shard.newest))
+    now = build(judged(kept | {"dimensions": [*kept["dimensions"], "level_outlook"]}, "now"), then, 2)
+    assert list(now.dimensions[-len(own) :]) == places["own"]
+    shard.adopt(shard.newest, now)
+    [move] = shard.advance(shard.newest)
+    assert now.dimensions[move["dimension"]] == "level_outlook"

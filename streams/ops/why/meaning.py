@@ -74,6 +74,10 @@ MEANINGS: dict[str, dict[str, str]] = {
     "early_access": {
         "granted": "has earned early access",
     },
+    "level_outlook": {
+        "safe": "keeps his level for now",
+        "at_risk": "is about to lose his level, unless he earns more points: tell him how many",
+    },
 }  # fmt: skip
 
 TITLES = {dimension.name: dimension.title for dimension in DIMENSIONS}

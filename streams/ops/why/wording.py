@@ -14,7 +14,7 @@ CAUSES = {
     "correction": "a late event proved the former value wrong",
 }
 MOMENTS = frozenset({"last_at", "last_order_at"})
-DAY_NUMBERS = frozenset({"until_day", "content_day"})
+DAY_NUMBERS = frozenset({"until_day", "content_day", "lost_day"})
 MONEY = frozenset({"monetary", "average", "spend", "order_value", "valuable"})
 NAMES = {
     "last_at": "last seen",
@@ -22,6 +22,8 @@ NAMES = {
     "threshold_days": "days allowed",
     "last_order_at": "newest order",
     "until_day": "until",
+    "missing_points": "points that he needs to keep it",
+    "lost_day": "lost on",
     "content_day": "newest content",
     "recency_days": "days since the newest order",
     "frequency": "orders in the look-back",
