@@ -22,6 +22,7 @@ from streams.wire.event import Profile
 from streams.wire.message import Decision, seq_of
 from streams.worker.partition import Partition
 
+NONE = "none"
 SAMPLE = 4096
 """Users whose hours stand for everybody's."""
 
@@ -114,7 +115,8 @@ class Words:
     def get(self, name: str, /) -> str | None:
         """Return the word for a variable of templates, None or empty where there is none."""
         if name.startswith((ATTRIBUTES, VALUE)) or name == "level":
-            return self.value(name.removeprefix(VALUE))
+            said = self.value(name.removeprefix(VALUE))
+            return None if said == NONE else said
         return None if self._row is None else str(self._figure(name, self._row) or "")
 
     def _figure(self, name: str, row: np.void) -> str | int:
@@ -143,10 +145,7 @@ class Words:
         if name.startswith(ATTRIBUTES):
             said = profile.attributes.get(name.removeprefix(ATTRIBUTES)) if profile else None
             return None if said is None else str(said)
-        if self._row is None:
-            return None
-        value = self._shard.value_of(self._row, name)
-        return None if value == "none" else value
+        return NONE if self._row is None else self._shard.value_of(self._row, name)
 
 
 def _offers(playbook: Playbook) -> bool:

@@ -12,6 +12,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application
 from kafka import KafkaConsumer, TopicPartition
 
+from streams.channels import webhook
+from streams.channels.known import Channels
 from streams.ops import topics
 from streams.preference import PATH, token
 from streams.settings import Push, Settings
@@ -47,7 +49,8 @@ def partition(number, settings):
 
 
 def worker(*numbers, working=True, **changes):
-    settings = msgspec.structs.replace(Settings(partitions=OF, push=Push(secret=SECRET)), **changes)
+    both = Channels(webhook=webhook.Options("http://receiver.example/"))
+    settings = msgspec.structs.replace(Settings(partitions=OF, push=Push(secret=SECRET), channels=both), **changes)
     return SimpleNamespace(
         settings=settings, working=working, waiting_since=0.0, should_stop=False,
         partitions={n: partition(n, settings) for n in numbers},
