@@ -64,6 +64,8 @@ The way of the data, and the order in which to read:
     worker/referral.py      who brought a user is rewarded at his first order
     worker/calendar.py      pushes of which nobody's act is the reason: a day has come
     worker/standing.py      what a push must know of a user
+    worker/patience.py      work that waits for Redis
+    worker/spending.py      how the budgets stand
     worker/agents.py        the four agents: fold, decide, deliver, serve
     worker/serve.py         serve: what was told, kept in Redis by user; tags written anew where they are gone
     tags.py                 … his values, as others look them up

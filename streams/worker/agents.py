@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import faust
-from redis.exceptions import RedisError
 
 from streams import metrics
 from streams.push import policy
@@ -34,17 +33,14 @@ from streams.wire.message import Decision, Outcome, encode, read_decision, read_
 from streams.worker.app import Awaken
 from streams.worker.calendar import Calendar, observe
 from streams.worker.chunk import Chunk
-from streams.worker.partition import RETRY_SECONDS, Partition
+from streams.worker.partition import Partition
+from streams.worker.patience import patiently
+from streams.worker.serve import Serve
+from streams.worker.spending import tell_budgets
 from streams.worker.standing import Users
 
-if TYPE_CHECKING:
-    from streams.worker.serve import Serve
-
-LOOK_SECONDS = 0.1
-GIVE_UP_SECONDS = 2.0
 RELEASE_SECONDS = 0.2
 STEPS_AT_ONCE = 500
-T = TypeVar("T")
 Work = Callable[[Partition, Chunk], Awaitable[None]]
 Agents = dict[str, tuple[Sequence[str], Work]]
 log = logging.getLogger(__name__)
@@ -166,11 +162,12 @@ async def _deliver(partition: Partition, chunk: Chunk, deliverer: Deliverer) -> 
 
 
 async def watch_time(partition: Partition, decider: Decider, deliverer: Deliverer, serve: Serve) -> None:
-    """Do what time asks for, as long as the partition is held: let go what was held, keep the calendar and the tags."""
+    """Do what time asks for, as long as the partition is held: let go what was held, keep calendar and tags."""
     calendar = Calendar(partition.settings, decider.triggers)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(release(partition, decider, deliverer))
         tasks.create_task(serve.tend(partition))
+        tasks.create_task(tell_budgets(partition, decider.purse))
         if calendar:
             tasks.create_task(observe(partition, calendar, partial(_decide_candidates, partition, decider)))
 
@@ -247,36 +244,3 @@ def _may_go(partition: Partition, decision: Decision) -> bool:
     """Say whether somebody has approved a push that the breaker has stopped."""
     playbook = decision.playbook
     return not refused(partition.approvals, playbook, decision.at) and Users(partition).approved(playbook)
-
-
-async def patiently(partition: Partition, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
-    """Try until Redis answers; None if the partition is given up meanwhile. What waits is held, not lost."""
-    said = False
-    while not partition.closing:
-        try:
-            return await _while_held(partition, attempt())
-        except RedisError as error:
-            if not said:
-                log.warning("partition %d: pushes are held, Redis does not answer: %s", partition.number, error)
-                said = True
-            await asyncio.sleep(RETRY_SECONDS)
-    return None
-
-
-async def _while_held(partition: Partition, work: Coroutine[Any, Any, T]) -> T | None:
-    """Await the work; None if the partition is given up and the work takes longer than `GIVE_UP_SECONDS` from then.
-
-    A group waits for its slowest member, so a channel that takes its time must not hold a rebalance up. What is
-    broken off is to the next owner as if we had died: the gate knows that it was begun.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        while not (await asyncio.wait({task}, timeout=LOOK_SECONDS))[0]:
-            if partition.closing:
-                await asyncio.wait({task}, timeout=GIVE_UP_SECONDS)
-                return task.result() if task.done() else None
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})

@@ -29,16 +29,15 @@ from streams.settings import Settings
 from streams.shard import Shard, is_blank
 from streams.tags import Tags, known, tagged
 from streams.wire.message import Decision, read_decision, read_outcome
-from streams.worker.agents import patiently
 from streams.worker.chunk import Chunk
 from streams.worker.partition import Partition
+from streams.worker.patience import CLOSING_SECONDS, patiently
 
 log = logging.getLogger(__name__)
 Work = Callable[[Partition, Chunk], Awaitable[None]]
 AT_ONCE = 100
 """Users whose tags are made ready and sent at once: some milliseconds, in which nothing else can happen."""
 LOOK_SECONDS = 5.0
-CLOSING_SECONDS = 0.2
 
 
 class Serve:

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from streams.settings import Settings
 from streams.wire.message import Decision, Outcome, encode
-from streams.worker import agents
+from streams.worker import patience
 from streams.worker.chunk import Chunk
 from streams.worker.serve import AT_ONCE, Serve, is_of_this_life, make_whole, write_tags
 from tests.laws.history import BOOK, HALF, HOUR, T0, Reader, click
@@ -169,7 +169,7 @@ def test_what_nobody_else_reads_is_passed_over_once_it_is_told(play):
 
 @pytest.mark.parametrize("way", ["first", "alone"])
 def test_without_redis_a_chunk_is_held_and_left_to_the_next_owner(play, monkeypatch, way):
-    monkeypatch.setattr(agents, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(patience, "RETRY_SECONDS", 0.001)
     partition, tries = lived(), []
     done, work = remembering()
 

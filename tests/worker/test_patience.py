@@ -6,18 +6,18 @@ from types import SimpleNamespace
 import pytest
 from redis.exceptions import RedisError
 
-from streams.worker import agents
+from streams.worker import patience
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(agents, "LOOK_SECONDS", 0.001)
-    monkeypatch.setattr(agents, "GIVE_UP_SECONDS", 0.005)
-    monkeypatch.setattr(agents, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(patience, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(patience, "GIVE_UP_SECONDS", 0.005)
+    monkeypatch.setattr(patience, "RETRY_SECONDS", 0.001)
 
 
 def run(partition, attempt):
-    return asyncio.run(asyncio.wait_for(agents.patiently(partition, attempt), 20))
+    return asyncio.run(asyncio.wait_for(patience.patiently(partition, attempt), 20))
 
 
 @pytest.mark.usefixtures("quick")
