@@ -72,6 +72,7 @@ The way of the data, and the order in which to read:
     push/trigger.py         which transition asks for a push, by which playbook
     push/charter.py         … what each playbook's pushes go by, worked out once
     push/policy.py          decide: the policy chain, pure
+    push/hearing.py         … and a case on its way through it
     push/decider.py         transitions → decisions
     push/rhythm.py          the hours of the day in which a user is here most
     push/quiet.py           quiet hours in the user's own time zone

@@ -11,7 +11,8 @@ from streams.settings import DAY
 
 from .breaker import Ask
 from .charter import Charter
-from .policy import Case, Hearing, Standing, withheld
+from .hearing import Hearing
+from .policy import Case, Standing, withheld
 from .trigger import Triggers
 
 if TYPE_CHECKING:

@@ -2,10 +2,8 @@
 
 A rule is a function and the reason code that a decision carries when the rule refuses. The first refusal decides; the
 trace holds what each rule said up to there. Rules that need the answer of somebody else (the gate, the purse, the
-breaker) stand behind those that need nobody's, so that these are asked only about candidates that nothing else stops:
-`Hearing.go` says whose answer it needs, and goes on from there. What passes them all is sent, or held: until quiet
-hours are over, until the user's best hour, or until somebody approves what the breaker has stopped. Before it goes out,
-`stop` asks once more what may have changed.
+breaker) stand behind those that need nobody's, so that these are asked only about candidates that nothing else stops.
+`hearing` leads a case through the chain. Before a push goes out, `stop` asks once more what may have changed.
 """
 
 from __future__ import annotations
@@ -18,23 +16,20 @@ from msgspec import Struct
 from streams.consent import allowed, usable
 from streams.tally import Arm
 from streams.wire.event import Profile
-from streams.wire.message import Decision, MessageKind, Verdict, instant
+from streams.wire.message import Verdict, instant
 
-from .bill import bill
-from .charter import USAGE_WINDOW_MS
-from .gate import EVERY, Admission, Ask, Limit
-from .quiet import quiet_until, zone_of
-from .rhythm import best_hour, next_window
+from .quiet import zone_of
 from .validity import obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from zoneinfo import ZoneInfo
 
-    from streams.settings import Playbook, Push, Step
+    from streams.settings import Push
+    from streams.wire.message import Decision, MessageKind
 
     from .charter import Charter
-    from .purse import Reservation
+    from .hearing import Hearing
     from .trigger import Candidate
 
 Reason = Literal[
@@ -42,9 +37,8 @@ Reason = Literal[
     "tired", "coupon_dependent", "restraint", "offer_gone", "already_sent", "already_served", "exclusive", "offer_used",
     "capped", "min_gap", "usage_capped", "channel_capped", "budget", "holdout", "breaker", "quiet_hours", "best_hour",
 ]  # fmt: skip
-Action = Literal["send", "hold", "suppress"]
 Needs = Literal["gate", "purse", "breaker"]
-HOUR, MINUTE = 3_600_000, 60_000
+HOUR = 3_600_000
 NO_LONGER = "he is back, or was never away"
 UNAPPROVED = "the breaker stopped it, and nobody approved it in time"
 GONE = ("dormant", "churned")
@@ -100,145 +94,6 @@ class Limited(Struct, frozen=True):
     reason: Reason
     why: Callable[[Hearing], str]
     needs: Needs = "gate"
-
-
-class Hearing:
-    """A case on its way through the chain.
-
-    Attributes:
-        case: what is heard, of which `push`, `playbook` and `message` (the playbook's step) are shorthands.
-        reachable: the channels on which he can be reached, in order of preference.
-        gate: the gate's answer; None until it is asked.
-        purse: which account of the purse has no room, empty where all have; None until it is asked.
-        breaker: whether the breaker lets it go; None until it is asked.
-        decision: what came of it; None until the end.
-    """
-
-    __slots__ = ("breaker", "case", "decision", "gate", "message", "playbook", "purse", "push", "reachable", "trace")
-
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self.push: Push = case.charter.push
-        self.playbook: Playbook = case.charter.settings.playbooks[case.candidate.playbook]
-        self.message: Playbook | Step = self.playbook.message(case.candidate.step)
-        self.reachable: tuple[str, ...] = ()
-        self.gate: Admission | None = None
-        self.purse: str | None = None
-        self.breaker: bool | None = None
-        self.decision: Decision | None = None
-        self.trace: list[Verdict] = []
-
-    def go(self) -> Needs | None:
-        """Go on through the chain; return whose answer is needed next, None once there is a decision."""
-        trace = self.trace
-        while len(trace) < len(CHAIN):
-            rule = CHAIN[len(trace)]
-            if rule.needs is not None and getattr(self, rule.needs) is None:
-                return rule.needs
-            if isinstance(rule, Limited):
-                passed = self.gate is None or self.gate.verdict != rule.reason
-                detail = "" if passed else rule.why(self)
-            else:
-                passed, detail = rule.test(self)
-            trace.append(Verdict(rule.name, passed, detail) if detail or not passed else PASSED[rule.name])
-            if not passed:
-                self.decision = self._decided("suppress", rule.reason)
-                return None
-        self._release()
-        return None
-
-    def ask(self) -> Ask:
-        """Return what the gate is asked."""
-        case = self.case
-        limits, tags = case.charter.bounds(case.candidate.playbook, case.candidate.step)
-        episode = episode_of(case.candidate)
-        if self.playbook.exclusive:  # its own messages may follow one another
-            limits = tuple(one._replace(but_not=episode) if one.name == "exclusive" else one for one in limits)
-        if self.push.cap_per_visit:
-            most = max(1, round(self.push.cap_per_visit * case.standing.active_days))
-            limits = (*limits, Limit("usage_capped", EVERY, USAGE_WINDOW_MS, most))
-        ways = tuple(way for name, way in case.charter.ways.items() if name in self.reachable)
-        return Ask(case.candidate.id, case.candidate.user, case.candidate.at, limits, (*tags, episode), ways)
-
-    def bill(self) -> Reservation | None:
-        """Return what the purse is asked; None where nothing that it costs is limited."""
-        c = self.case.candidate
-        return bill(self.case.charter, c.id, c.user, c.playbook, c.at, self.cost, c.offer, self.case.now)
-
-    @property
-    def cost(self) -> float:
-        """What sending costs at most, in units of the currency: all that is sent at once, and the dearest fallback."""
-        if self.gate is None:
-            return 0
-        costs, along = self.case.charter.costs, self.push.along
-        sure = sum(costs[name] for name in self.gate.channels if name in along)
-        others = (costs[name] for name in self.gate.channels + self.gate.fallbacks if name not in along)
-        return sure + max(others, default=0)
-
-    def _release(self) -> None:
-        """Decide on what passes: sent at once, or held."""
-        if not self.breaker:
-            until = self.case.now + round(self.push.approval_hours * HOUR)
-            self.trace[-1] = Verdict(
-                "breaker", True, f"so many are not usual: waits for approval until {instant(until)}"
-            )
-            self.decision = self._decided("hold", "breaker", until)
-            return
-        until, reason = waits_until(self)
-        if reason is None:
-            self.decision = self._decided("send", "sent")
-        else:
-            self.trace.append(Verdict(reason, True, f"until {instant(until)}"))
-            self.decision = self._decided("hold", reason, until)
-
-    def _decided(self, action: Action, reason: Reason, until: int | None = None) -> Decision:
-        candidate, answer = self.case.candidate, self.gate
-        would_go = answer is not None and (action != "suppress" or reason == "holdout")
-        return Decision(
-            id=candidate.id,
-            user=candidate.user,
-            at=candidate.at,
-            playbook=candidate.playbook,
-            transition=candidate.transition,
-            action=action,
-            reason=reason,
-            channels=answer.channels if answer is not None and would_go else (),
-            trace=tuple(self.trace),
-            until=until,
-            title=candidate.title,
-            body=candidate.body,
-            step=candidate.step,
-            kind=self.message.kind,
-            texts=candidate.texts,
-            link=candidate.link,
-            picture=candidate.picture,
-            offer=candidate.offer,
-            fallbacks=answer.fallbacks if answer is not None and would_go else (),
-            cost=round(self.cost, 6) if would_go else 0,
-            arm="holdout" if withheld(self) else "treated",
-            since=candidate.since or candidate.at,
-        )
-
-
-def waits_until(hearing: Hearing) -> tuple[int, Reason | None]:
-    """Return when a push goes out (int ms UTC), and for what it waits: None where it goes at once.
-
-    Those that wait for the same end leave one after the other over `spread_minutes`, each at a time of its own.
-    """
-    case, charter = hearing.case, hearing.case.charter
-    at: int = case.now
-    reason: Reason | None = None
-    if hearing.playbook.timing == "best_hour" and case.standing.hours:
-        hour = best_hour(case.standing.hours, case.standing.everybody)
-        if hour is not None and (window := next_window(at, hour)) != at:
-            at, reason = window, "best_hour"
-    if charter.quiet is not None:
-        end = quiet_until(at, zone_for(case), *charter.quiet)
-        if end is not None:
-            at, reason = end, "quiet_hours"
-    if reason is not None:
-        at += round(share_of(case.candidate.id) * hearing.push.spread_minutes * MINUTE)
-    return at, reason
 
 
 def stop(decision: Decision, standing: Standing, push: Push, now: int, *, approved: bool = False) -> str:

@@ -12,13 +12,13 @@ from streams.channels.known import Channels
 from streams.consent import Known, Said
 from streams.push.charter import Charter
 from streams.push.gate import Admission
+from streams.push.hearing import Hearing
 from streams.push.memory import MemoryGate
 from streams.push.policy import (
     CHAIN,
     NO_LONGER,
     UNAPPROVED,
     Case,
-    Hearing,
     Standing,
     addresses,
     share_of,
