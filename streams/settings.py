@@ -636,6 +636,7 @@ def _value(field: msgspec.structs.FieldInfo, value: Any, place: str, *, strict: 
         return msgspec.convert(value, field.type, strict=strict, str_keys=True)
     except msgspec.ValidationError as error:
         allowed = _allowed(field) or str(error)
+        allowed += f" ({error})" if _is_table(field) else ""
         raise SettingsError(f"{_given(place, value)}: {_meta(field).description}; allowed: {allowed}") from error
 
 

@@ -78,7 +78,7 @@ def test_the_command_says_what_it_does(stopping):
     ("words", "said"),
     [
         (("win_bak",), "there is no playbook win_bak\ndid you mean win_back?"),
-        (("xyz",), "there is no playbook xyz\nthere are reactivation, win_back,"),
+        (("xyz",), "there is no playbook xyz\nthere are welcome, first_order,"),
         (("win_back", "--for", "0"), "--for 0: is no time\n"),
         (("--stop",), "of which playbook?"),
     ],

@@ -18,6 +18,7 @@ from streams.wire.message import read_transition, seq_of
 from streams.wire.partitioner import home
 from streams.worker.chunk import Chunk
 from streams.worker.partition import Partition, rules_of
+from tests.push.test_trigger import Words
 from tests.worker.test_partition import EVER, HOUR, T0, Reader
 from tests.worker.test_partition import Ledger as Known
 
@@ -209,7 +210,7 @@ def test_a_playbook_may_thank_the_inviter_once_for_each_whom_he_brought(town):
     thanks = Triggers(Settings(playbooks={"thanks": Playbook(on="referral.rewarded")}))
     told = [value for _, _, value in town.held.ledger.elsewhere]
     assert all(map(thanks.may_trigger, told))
-    found = [c for value in told for c in thanks.candidates(read_transition(value), lambda _: {})]
+    found = [c for value in told for c in thanks.candidates(read_transition(value), lambda _: Words())]
     assert [c.user for c in found] == ["host", "host"]
     assert len({c.id for c in found}) == 2
     assert [seq_of(c.transition) for c in found] == [0, 0], "it counts among nobody's transitions"
