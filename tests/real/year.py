@@ -147,7 +147,6 @@ class Year:
             self.partition.pump()
             while await self._work():
                 pass
-            self.partition.ledger.commits.clear()
 
     def _hand_in(self, orders):
         """Hand in an hour's orders, and the profiles of those who come for the first time."""
