@@ -31,6 +31,7 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True):
     link: Words = ""
     picture: Words = ""
     offer: str = ""
+    budget: str = ""
     channels: tuple[str, ...] = ()
 
 
@@ -113,12 +114,18 @@ class Playbook(Struct, frozen=True):
     holdout: Annotated[
         float, Meta(ge=0, le=1, description="share of users who do not get this one, to compare with; beside the rest")
     ] = 0
-    budget: Annotated[str, Meta(examples=["spring"], description="what it may cost, of [budgets.NAME]; or empty")] = ""
+    budget: Annotated[
+        str, Meta(examples=["spring"], description="what it may cost, of [budgets.NAME]; a step may name its own")
+    ] = ""
     enabled: Annotated[bool, Meta(description="false: nobody is written to for it")] = True
 
     def message(self, step: int) -> Playbook | Step:
         """Return the `step`-th message, counted from 1: the playbook's own, or one of those that follow it."""
         return self if step == 1 else self.steps[step - 2]
+
+    def budget_of(self, step: int) -> str:
+        """Return the budget that the `step`-th message charges, empty for none: its own, or the playbook's."""
+        return self.message(step).budget or self.budget
 
 
 def check(
@@ -146,6 +153,7 @@ def check(
         here = f"{place}.steps[{number}]"
         if step.after_days <= before:
             raise ValueError(f"{here}.after_days = {step.after_days:g}: must be above {before:g}, which is before it")
+        _check_named(f"{here}.budget", step.budget, budgets)
         _check_message(here, step, dimensions, channels, offers)
         before = step.after_days
 

@@ -88,8 +88,7 @@ class Hearing:
 
     def bill(self) -> Reservation | None:
         """Return what the purse is asked; None where nothing that it costs is limited."""
-        c = self.case.candidate
-        return bill(self.case.charter, c.id, c.user, c.playbook, c.at, self.cost, c.offer, self.case.now)
+        return bill(self.case.charter, self.case.candidate, self.cost, self.case.now)
 
     @property
     def cost(self) -> float:
