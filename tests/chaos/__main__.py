@@ -14,8 +14,8 @@ What Redis is promised to know, and what is promised when it forgets (FLUSHALL, 
                                not yet committed. Who honours the key takes each once
     inbox messages             those that Redis held are gone for good, those sent later are there, each once
     caps, budgets, offers      begin anew: what was sent before does not count any more. What one Redis has counted,
-                               from one emptying to the next, is never exceeded, and its purses say what was spent. A push
-                               that was promised before an emptying and finds no room after it is cancelled
+                               from one emptying to the next, is never exceeded, and its purses say what was spent. What
+                               was promised before an emptying and finds no room after it is cancelled
     offsets set back by hand   must not be combined with an emptied Redis: only the gate, and the age of a transition
                                (`historic_hours`), would keep old decisions from being taken anew
 """

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import msgspec
 
 from streams.settings import Topics
-from tests.chaos import limits
 from tests.chaos.feed import Feed, read_back
 from tests.chaos.fleet import Fleet, wait_for
 from tests.chaos.plan import plan
@@ -18,6 +17,7 @@ from tests.chaos.stage import BASE, NAMES, Stage
 from tests.chaos.verdict import Verdict, evidence, judge
 from tests.chaos.watch import Watch
 from tests.conftest import Names
+from tests.end_to_end import limits
 from tests.end_to_end.receiver import Receiver
 from tests.end_to_end.scene import PARTITIONS, Scene
 from tests.oracle import DAY
@@ -82,7 +82,7 @@ def _play(stack, chosen, seed, say):
         fleet.stop(name)
     verdict = judge(scene, events, stage.emptied)
     say(f"judged: {verdict.flaws or 'whole'}")
-    for line in evidence(scene, events, began_ms) if verdict.flaws else ():
+    for line in evidence(scene, events, began_ms, stage.emptied) if verdict.flaws else ():
         say(line)
     return Run(
         seed, time.monotonic() - began, len(events), stage.hits, stage.missed, hung, fleet.exits, fleet.forced,

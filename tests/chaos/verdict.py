@@ -4,11 +4,9 @@ import json
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
-from streams.wire.message import read_decision, read_outcome, read_transition
-from tests.chaos import limits
+from streams.wire.message import read_transition
 from tests.chaos.feed import encoded
-from tests.chaos.limits import Sent
-from tests.end_to_end import law
+from tests.end_to_end import law, limits
 from tests.end_to_end.scene import expected, rows
 from tests.oracle import DAY
 
@@ -72,7 +70,7 @@ def judge(scene, events, emptied):
     lost, extra = law.differences(rows(transitions), expected(events, lateness=DAY))
     told_twice = twice(e.id for e in transitions)
     found = {d.id: d for d in decisions}
-    pushes = followed(scene, found)
+    pushes = limits.followed(scene, found)
     torn = {push.decision.id for push in pushes if is_torn(push, emptied)}
     sends = {d.id: d for d in found.values() if d.action == "send" and d.id not in torn}
     arrived = arrivals(scene, sends, torn, outcomes, max((ended for _, ended in emptied), default=0))
@@ -99,28 +97,10 @@ def judge(scene, events, emptied):
         undelivered=arrived["undelivered"],
         pushed_twice=arrived["pushed_twice"],
         beyond_caps=limits.beyond_caps(sent, emptied),
-        overspent=limits.overspent(spent),
-        misbooked=limits.misbooked(spent, balances, emptied),
+        overspent=len(limits.overspent(spent)),
+        misbooked=len(limits.misbooked(spent, balances, emptied)),
         codes_twice=limits.codes_twice(found.values()),
     )
-
-
-def followed(scene, decisions):
-    """Return each decision to send as it was asked about, recorded and ended, by the records' own times."""
-    names = scene.settings.topics
-    asked = {json.loads(r.value)["id"]: r.timestamp for r in scene.records(names.lifecycle_transitions)}
-    decided = {read_decision(r.value).data.id: r.timestamp for r in scene.records(names.push_decisions)}
-    ended, gone = defaultdict(int), defaultdict(list)
-    for record in scene.records(names.push_outcomes):
-        outcome = read_outcome(record.value).data
-        ended[outcome.decision] = record.timestamp
-        if outcome.outcome in ("delivered", "uncertain"):
-            gone[outcome.decision].append(outcome.channel)
-    return [
-        Sent(d, tuple(dict.fromkeys(gone[d.id])), asked[d.transition], decided[d.id], ended[d.id])
-        for d in decisions.values()
-        if d.action == "send"
-    ]
 
 
 def is_torn(push, emptied):
@@ -228,9 +208,23 @@ def _ident(event):
     return event.user, *encoded(event)
 
 
-def evidence(scene, events, began_ms):
+def _beyond_limits(scene, emptied):
+    """Accounts that were overspent, or that say otherwise."""
+    pushes = limits.followed(scene, {d.id: d for d in scene.decisions()})
+    spent = limits.spending([push for push in pushes if push.channels], emptied)
+    for account, number in limits.overspent(spent):
+        yield f"{account} in era {number}: {spent[account, number]}"
+    for account, balance, sure, perhaps in limits.misbooked(spent, limits.read_balances(scene, spent), emptied):
+        yield f"{account} says {balance}; {sure} was spent, and perhaps {perhaps}; emptied {emptied}"
+        for push in pushes:
+            if account in dict(limits.charges(push)):
+                yield f"  {push.decision.id}: {push[1:]}"
+
+
+def evidence(scene, events, began_ms, emptied):
     """Say what is lost, wrong and twice, and where and when it was written, in seconds since `began_ms`."""
     found = [*_misplaced(scene, events, began_ms), *_misdecided(scene, events, began_ms)]
+    found += _beyond_limits(scene, emptied)
     names = scene.settings.topics
     for name in (names.lifecycle_transitions, names.push_decisions, names.push_outcomes):
         places = defaultdict(list)

@@ -100,11 +100,13 @@ def comings(transitions, value):
 def assert_pushed_once(scene, transitions, profiles, *, repeats=False):
     """One decision a dormancy, as the user's profile demands; one outcome a decision and channel; each arrived once.
 
-    `repeats`: decisions and outcomes may stand in their topics more than once, if they say the same (at least once).
+    `repeats`: transitions, decisions and outcomes may stand in their topics more than once, if they say the same (at
+    least once).
     """
     due = decisions_due(transitions, profiles)
     decisions, outcomes = scene.decisions(), scene.outcomes()
     if repeats:
+        due = list(dict.fromkeys(due))
         decisions = [d for n, d in enumerate(decisions) if d not in decisions[:n]]
         outcomes = list({(o.decision, o.channel): o for o in outcomes}.values())
     assert_same("decisions", [(d.id, d.user, d.reason, d.channels) for d in decisions], due)

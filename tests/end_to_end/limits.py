@@ -1,4 +1,4 @@
-"""The limits of a run: caps, budgets and offers as its settings have them, and what was beyond them in the end.
+"""The limits of a scene: caps, budgets and offers as its settings have them, and what was beyond them in the end.
 
 It goes by the topics: what was sent, when at the earliest Redis was asked about it and when at the latest. Whenever
 Redis is emptied it begins anew with every limit. So only that is counted together which one Redis has surely counted
@@ -6,6 +6,7 @@ together: an *era* lies between two emptyings, and what one of them may have tor
 """
 
 import asyncio
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,13 +20,13 @@ from streams.offer import Prize
 from streams.push.account import Account, grains
 from streams.push.purse import Purse
 from streams.settings import Budget, Offer, Playbook, Push
-from streams.wire.message import Decision
+from streams.wire.message import Decision, read_decision, read_outcome
 from tests.oracle import DAY
 
 HALF_YEAR_HOURS = 24 * 180
 """A push may be late by all the days that pass in the history during an outage, and is to go out all the same."""
 PUSH = Push(
-    secret="the secret of a run that is over soon", cap_sends=2, cap_days=45, caps={"120": 4},
+    secret="the secret of a scene that is over soon", cap_sends=2, cap_days=45, caps={"120": 4},
     expires_hours=HALF_YEAR_HOURS,
 )  # fmt: skip
 INBOX = inbox.Options(cap_sends=2, cap_days=60)
@@ -51,7 +52,7 @@ EVER = "ever"
 
 
 def settings(receiver):
-    """Return what is set in a run that has limits."""
+    """Return what is set in a scene that has limits."""
     channels = Channels(inbox=INBOX, webhook=webhook.Options(receiver.url, **WEBHOOK))
     return {"push": PUSH, "channels": channels, "budgets": BUDGETS, "offers": OFFERS, "playbooks": PLAYBOOKS}
 
@@ -88,6 +89,24 @@ class Spending(NamedTuple):
 
     sure: int
     perhaps: int
+
+
+def followed(scene, decisions):
+    """Return each decision to send as it was asked about, recorded and ended, by the records' own times."""
+    names = scene.settings.topics
+    asked = {json.loads(r.value)["id"]: r.timestamp for r in scene.records(names.lifecycle_transitions)}
+    decided = {read_decision(r.value).data.id: r.timestamp for r in scene.records(names.push_decisions)}
+    ended, gone = defaultdict(int), defaultdict(list)
+    for record in scene.records(names.push_outcomes):
+        outcome = read_outcome(record.value).data
+        ended[outcome.decision] = record.timestamp
+        if outcome.outcome in ("delivered", "uncertain"):
+            gone[outcome.decision].append(outcome.channel)
+    return [
+        Sent(d, tuple(dict.fromkeys(gone[d.id])), asked[d.transition], decided[d.id], ended[d.id])
+        for d in decisions.values()
+        if d.action == "send"
+    ]
 
 
 def era(since, until, emptied):
@@ -154,21 +173,21 @@ def spending(sent, emptied):
 
 
 def overspent(spent):
-    """Count the accounts and eras in which more was spent than there was."""
-    return sum(one.sure > account.limit for (account, _), one in spent.items())
+    """Return the accounts and eras in which more was spent than there was."""
+    return [(account, number) for (account, number), one in spent.items() if one.sure > account.limit]
 
 
 def misbooked(spent, balances, emptied):
-    """Count the accounts that say in the end that they have spent less than was spent, more than that, or too much.
+    """Return the accounts that say in the end that they have spent less than was spent, more than that, or too much.
 
     What is counted for ever may say too much: an answer that is older than the purse's memory is booked once more.
     """
-    newest = len(emptied)
-    wrong = 0
+    wrong = []
     for account, balance in balances.items():
-        sure, perhaps = spent.get((account, newest), Spending(0, 0))
+        sure, perhaps = spent.get((account, len(emptied)), Spending(0, 0))
         most = account.limit if account.period == EVER else min(sure + perhaps, account.limit)
-        wrong += not sure <= balance.spent <= most or balance.held < 0
+        if not sure <= balance.spent <= most or balance.held < 0:
+            wrong.append((account, balance, sure, perhaps))
     return wrong
 
 
