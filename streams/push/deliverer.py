@@ -58,6 +58,7 @@ class Deliverer:
         self.gate, self.purse = gate, purse
         self.charter = Charter(settings)
         self.channels = channels
+        self._live = settings.clock == "wall"
         self._room = asyncio.Semaphore(settings.push.deliveries_at_once)
         self._under_way: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._unrecorded: dict[tuple[str, str], Outcome] = {}
@@ -80,13 +81,14 @@ class Deliverer:
         # The same decision handed in twice at once would look like an interruption to itself.
         lock = self._under_way.setdefault(decision.id, asyncio.Lock())
         async with lock, self._room:
-            stop = stop or await self._spend(decision, now)
+            moment = now if self._live else decision.at  # the clock by which its cost was reserved
+            stop = stop or await self._spend(decision, moment)
             outcomes = [await self._one(decision, name, contacts, now, stop) for name in decision.channels]
             for name in decision.fallbacks:
                 if not self._failed(outcomes):
                     break
                 outcomes.append(await self._one(decision, name, contacts, now, stop))
-            await self._settle(decision, outcomes, now)
+            await self._settle(decision, outcomes, moment)
             await self.gate.finish(decision.id, decision.user, [outcome.channel for outcome in outcomes])
         return outcomes
 

@@ -9,9 +9,11 @@
 together, and each answer belongs to the decision's id: asked again, it is the same, and counts nothing twice.
 
 **All or none over several purses.** They may lie in different slots, so each is asked for itself, all in one round
-trip; where one refuses, the others are released in a second. Whoever dies in between leaves too much held behind, never
-too little, until he asks again or the hold expires. The price: of two who meet in a nearly empty purse each may be
-refused for the other's sake, but never are both granted.
+trip; where one refuses, what the others have granted now is released in a second. What was spent before stays so,
+whoever refuses: it may have gone out. Whoever dies in between leaves too much behind, never too little: what is held
+until he asks again or the hold expires, what is spent until he releases it, as he must what is refused and has not gone
+out. The price: of two who meet in a nearly empty purse each may be refused for the other's sake, but never are both
+granted.
 
 **Spending.** `commit` before something is sent makes it certain: what is spent does not expire. `settle`, once it is
 known what it has cost, gives the difference back, and `release` all of it.
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 GRANTED = 0
+SPENT = -2
+"""Granted too, and spent before: nothing was charged now."""
 LENGTH_MS = 31 * DAY
 SWEPT = 100
 """So many decisions that are over are swept at a step; more where there is no room without it."""
@@ -118,7 +122,8 @@ class Store(Protocol):
     async def run(self, steps: Sequence[Step]) -> list[int]:
         """Take the steps in order; of each return 0 where it is granted, n where its n-th account had no room.
 
-        It is -1 where it was released, or had no room in an account that is not asked any more.
+        It is -1 where it was released, or had no room in an account that is not asked any more; SPENT where it is
+        granted and was spent before.
         """
 
     async def balances(self, accounts: Sequence[Account]) -> list[Balance]:
@@ -175,7 +180,7 @@ class Purse:
         alone = [
             replace(step, verb="release")
             for some in found
-            if any(reply != GRANTED for _, reply in some)
+            if not _granted(some)
             for step, reply in some
             if reply == GRANTED
         ]
@@ -234,9 +239,13 @@ def _steps(verb: Verb, ask: Reservation, now: int) -> list[Step]:
 
 
 def _answer(found: Sequence[tuple[Step, int]]) -> Answer:
-    """Return the answer of all purses together: who was refused by one has been released by the others."""
+    """Return the answer of all purses together."""
     short = (step.charges[reply - 1][0] for step, reply in found if reply > GRANTED)
-    return Answer(all(reply == GRANTED for _, reply in found), next(short, None))
+    return Answer(_granted(found), next(short, None))
+
+
+def _granted(found: Sequence[tuple[Step, int]]) -> bool:
+    return all(reply in (GRANTED, SPENT) for _, reply in found)
 
 
 def digest(name: str) -> bytes:

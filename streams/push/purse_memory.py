@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Literal
 
 from .gate import KEPT_MS
-from .purse import GRANTED, SWEPT, Balance, Step, digest
+from .purse import GRANTED, SPENT, SWEPT, Balance, Step, digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,9 @@ class _Book:
             return RELEASED
         elif not state:
             return self._take(step)
-        elif step.verb == "commit" and state == "held":
+        elif state == "spent":
+            return SPENT
+        elif step.verb == "commit":
             self._spend(step, state, charges)
         return GRANTED
 

@@ -57,10 +57,10 @@ class Fault(NamedTuple):
     overlaps: bool
 
 
-def plan(faults, seed, outage_seconds=30.0):
-    """Return so many Faults; no outage is longer than `outage_seconds`."""
+def plan(faults, seed, outage_seconds=30.0, without=()):
+    """Return so many Faults, of all kinds but those `without`; no outage is longer than `outage_seconds`."""
     dice = random.Random(seed)
-    kinds = _deal(dice, [kind for kind, share in SHARES.items() for _ in range(share)])
+    kinds = _deal(dice, [kind for kind, share in SHARES.items() if kind not in without for _ in range(share)])
     points = {kind: _deal(dice, list(chosen)) for kind, chosen in POINTS.items()}
     return [_fault(dice, next(kinds), points, outage_seconds) for _ in range(faults)]
 

@@ -14,10 +14,16 @@ PROMISES = (
     ("transitions that are wrong", "wrong", "none"),
     ("breaks in a user's line", "broken", "none"),
     ("rows that do not add up", "rows_wrong", "none"),
-    ("dormancies undecided", "undecided", "none"),
+    ("dormancies, losses undecided", "undecided", "none"),
     ("decided twice", "decided_twice", "none"),
     ("pushes undelivered", "undelivered", "none"),
     ("pushed twice, by key", "pushed_twice", "none"),
+    ("pushes beyond a cap", "beyond_caps", "none"),
+    ("budgets, stocks overspent", "overspent", "none"),
+    ("purses that say otherwise", "misbooked", "none"),
+    ("codes given twice", "codes_twice", "none"),
+    ("held over, grains and pieces", "held_over", "too much at most, never too little"),
+    ("pushes torn", "torn", "only when Redis was emptied"),
     ("posts repeated with their key", "repeated", "only of what was under way at a fault"),
     ("inbox messages forgotten", "forgotten", "only when Redis was emptied"),
 )
@@ -89,6 +95,7 @@ def _found(run):
         count = getattr(v, figure)
         bad = figure in v.flaws
         table.add_row(what, f"[bold red]{count:,}" if bad else f"{count:,}", promised)
+    table.caption = f"Refused: {', '.join(f'{reason} (x{n})' for reason, n in v.refused.items())}"
     if run.hung:
-        table.caption = f"HUNG: {run.hung}"
+        table.caption += f"\nHUNG: {run.hung}"
     return table

@@ -17,6 +17,7 @@ from tests.chaos.stage import BASE, NAMES, Stage
 from tests.chaos.verdict import Verdict, evidence, judge
 from tests.chaos.watch import Watch
 from tests.conftest import Names
+from tests.end_to_end import limits
 from tests.end_to_end.receiver import Receiver
 from tests.end_to_end.scene import PARTITIONS, Scene
 from tests.oracle import DAY
@@ -49,9 +50,9 @@ class Hung(Exception):
     """A partition does not go on, and nothing befalls it any more."""
 
 
-def play(faults, seed, outage_seconds, say):
-    """Play the plan of a seed; `say` is told what happens, a line each. Return the Run."""
-    chosen = plan(faults, seed, outage_seconds)
+def play(faults, seed, outage_seconds, say, without=()):
+    """Play the plan of a seed, `without` some kinds; `say` is told what happens, a line each. Return the Run."""
+    chosen = plan(faults, seed, outage_seconds, without)
     say(f"seed {seed}: {len(chosen)} faults")
     for number, fault in enumerate(chosen, 1):
         say(f"  {number:3} {fault}")
@@ -65,7 +66,8 @@ def _play(stack, chosen, seed, say):
     enter = stack.enter_context
     folder = enter(tempfile.TemporaryDirectory(prefix="awaken-chaos-"))
     broker, redis, receiver = enter(Broker(enter(Disk()))), enter(KeptRedis(folder)), enter(Receiver())
-    scene = enter(_Scene(names(), receiver, kafka=broker.bootstrap, redis=redis.url, lateness_seconds=DAY / 1000))
+    servers = {"kafka": broker.bootstrap, "redis": redis.url}
+    scene = enter(_Scene(names(), receiver, lateness_seconds=DAY / 1000, **servers, **limits.settings(receiver)))
     inputs = (scene.settings.topics.clicks, scene.settings.topics.orders)
     watch = enter(Watch(broker.bootstrap, scene.settings.group, inputs, PARTITIONS))
     fleet = enter(Fleet(scene.settings, NAMES, folder, say))
@@ -78,9 +80,9 @@ def _play(stack, chosen, seed, say):
     hung = hung or _settle(scene, fleet, say)
     for name in fleet.wanted():
         fleet.stop(name)
-    verdict = judge(scene, events, stage.emptied_at)
+    verdict = judge(scene, events, stage.emptied)
     say(f"judged: {verdict.flaws or 'whole'}")
-    for line in evidence(scene, events, began_ms) if verdict.flaws else ():
+    for line in evidence(scene, events, began_ms, stage.emptied) if verdict.flaws else ():
         say(line)
     return Run(
         seed, time.monotonic() - began, len(events), stage.hits, stage.missed, hung, fleet.exits, fleet.forced,

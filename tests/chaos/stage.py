@@ -33,7 +33,7 @@ class Stage:
         self.fleet, self.watch, self.broker, self.redis = fleet, watch, broker, redis
         self.hits = []
         self.missed = []
-        self.emptied_at = []  # int ms UTC, after which Redis remembers again
+        self.emptied = []  # (from, to) in int ms UTC: what Redis was told before is gone, after it is kept
         self._say = say
         self._began = time.monotonic()
         self._broker_lock, self._redis_lock, self._members_lock = (threading.Lock() for _ in range(3))
@@ -127,8 +127,9 @@ class Stage:
 
     def empty_redis(self, _fault):
         with self._redis_lock:
+            began = time.time_ns() // 1_000_000
             self.redis.empty()
-            self.emptied_at.append(time.time_ns() // 1_000_000)
+            self.emptied.append((began, time.time_ns() // 1_000_000))
         return time.monotonic()
 
     def _await_trap(self, fault, trigger):

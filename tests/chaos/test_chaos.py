@@ -24,6 +24,11 @@ def test_the_plan_is_the_seeds():
     assert plan(50, 7) != plan(50, 8)
 
 
+def test_a_kind_that_is_left_out_does_not_come():
+    kinds = {fault.kind for fault in plan(2 * ROUND, 7, without=("Redis emptied",))}
+    assert kinds == set(SHARES) - {"Redis emptied"}
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_round_of_the_plan_has_each_kind_its_share_of_times_and_each_point_once(seed):
     chosen = plan(ROUND, seed)
@@ -90,3 +95,4 @@ def test_a_short_run_loses_nothing_and_doubles_nothing(kafka_jars, capsys):  # n
     assert len(run.hits) == FAULTS
     assert run.verdict.transitions > 1000
     assert run.verdict.pushes > 100
+    assert run.verdict.refused.keys() >= {"budgets.chaos", "capped", "channel_capped", "offer_used"}

@@ -6,33 +6,43 @@ from typing import NamedTuple
 
 from streams.wire.message import read_transition
 from tests.chaos.feed import encoded
-from tests.end_to_end import law
+from tests.end_to_end import law, limits
 from tests.end_to_end.scene import expected, rows
 from tests.oracle import DAY
 
 
 class Verdict(NamedTuple):
-    """Counts; all but the first four must be 0, whatever befell. What is promised of `repeated` is said in report.py.
+    """Counts; from `lost` on all must be 0, whatever befell. What is promised of `repeated` is said in report.py.
 
     Attributes:
         transitions, decisions, pushes: how many there are.
+        refused: how many decisions a limit has refused, by its name.
         repeated: posts to the webhook beyond the first with the same key and the same content.
         forgotten: inbox messages that went when Redis was emptied.
+        torn: pushes that were decided upon, and cancelled since Redis was emptied before it was told that they go out.
+        held_over: what purses still hold in the end, in grains and pieces.
         lost: transitions that are due and not there.
         duplicates: transitions that are there more than once.
         wrong: transitions that are not due.
         broken: breaks in the users' lines.
         rows_wrong: users whose row is not what his events add up to.
-        undecided, decided_twice: dormancies without their one decision; decisions that stand there more than once.
+        undecided, decided_twice: dormancies and losses without their one decision, or with another than the profile
+            demands; decisions that stand there more than once.
         undelivered: decisions and channels without the outcome `delivered`, posts and messages that did not arrive.
         pushed_twice: outcomes that stand there twice; posts that a receiver who goes by the key would take for another.
+        beyond_caps, overspent: pushes beyond a cap; budgets, stocks and days of which more was spent than there was.
+        misbooked: purses that do not say in the end what was spent.
+        codes_twice: codes of offers that more than one decision bears.
     """
 
     transitions: int
     decisions: int
     pushes: int
+    refused: dict[str, int]
     repeated: int
     forgotten: int
+    torn: int
+    held_over: int
     lost: int
     duplicates: int
     wrong: int
@@ -42,6 +52,10 @@ class Verdict(NamedTuple):
     decided_twice: int
     undelivered: int
     pushed_twice: int
+    beyond_caps: int
+    overspent: int
+    misbooked: int
+    codes_twice: int
 
     @property
     def flaws(self):
@@ -50,33 +64,75 @@ class Verdict(NamedTuple):
         return {name: count for name in must if (count := getattr(self, name))}
 
 
-def judge(scene, events, emptied_at):
-    """Return the Verdict on what the scene's deployment made of the events; Redis was emptied at these times (ms)."""
+def judge(scene, events, emptied):
+    """Return the Verdict on what the deployment made of the events; Redis was emptied in these spans (from, to; ms)."""
     transitions, decisions, outcomes = scene.transitions(), scene.decisions(), scene.outcomes()
     lost, extra = law.differences(rows(transitions), expected(events, lateness=DAY))
     told_twice = twice(e.id for e in transitions)
-    due = law.decisions_due(transitions, law.profiles_of(events))
-    undecided, _ = law.differences(set(_told(decisions)), set(due))
-    unasked, _ = law.differences(set(due), set(_told(decisions)))
-    sends = {d.id: d for d in decisions if d.action == "send"}
-    arrived = arrivals(scene, sends, outcomes, emptied_at)
+    found = {d.id: d for d in decisions}
+    pushes = limits.followed(scene, found)
+    torn = {push.decision.id for push in pushes if is_torn(push, emptied)}
+    sends = {d.id: d for d in found.values() if d.action == "send" and d.id not in torn}
+    arrived = arrivals(scene, sends, torn, outcomes, max((ended for _, ended in emptied), default=0))
+    sent = [push for push in pushes if push.channels]
+    spent = limits.spending(sent, emptied)
+    balances = limits.read_balances(scene, spent)
     rows_missing, rows_beyond = law.differences(*rows_to_compare(scene, events, transitions))
     return Verdict(
         transitions=len(transitions),
         decisions=len(decisions),
         pushes=sum(len(d.channels) for d in sends.values()),
+        refused=dict(Counter(limits.refused_by(d) for d in found.values() if d.reason in limits.REFUSED)),
         repeated=arrived["repeated"],
         forgotten=arrived["forgotten"],
+        torn=len(torn),
+        held_over=sum(balance.held for balance in balances.values()),
         lost=lost.total(),
         duplicates=told_twice,
         wrong=max(extra.total() - told_twice, 0),
         broken=len(law.breaks(transitions)),
         rows_wrong=max(rows_missing.total(), rows_beyond.total()),
-        undecided=undecided.total() + unasked.total(),
+        undecided=len(misdecided(found, decisions_due(transitions, events))),
         decided_twice=twice(d.id for d in decisions),
         undelivered=arrived["undelivered"],
         pushed_twice=arrived["pushed_twice"],
+        beyond_caps=limits.beyond_caps(sent, emptied),
+        overspent=len(limits.overspent(spent)),
+        misbooked=len(limits.misbooked(spent, balances, emptied)),
+        codes_twice=limits.codes_twice(found.values()),
     )
+
+
+def is_torn(push, emptied):
+    """Say whether a push has not gone out whole, and Redis was emptied meanwhile: its cost was asked for anew."""
+    return set(push.channels) != set(push.decision.channels) and limits.era(push.asked, push.ended, emptied) is None
+
+
+def decisions_due(transitions, events):
+    """Return (user, reason, channels) that the profile demands of each decision, by its id."""
+    profiles = law.profiles_of(events)
+    asked = [(name, playbook.on.partition(".")[2]) for name, playbook in limits.PLAYBOOKS.items()]
+    due = [told for name, value in asked for told in law.decisions_due(transitions, profiles, name, value)]
+    return {ident: rest for ident, *rest in due}
+
+
+def misdecided(found, due):
+    """Return the ids of decisions that are due and not there, the other way round, or not as the profile demands.
+
+    Whom it lets be pushed a limit may have refused, or one of his channels.
+    """
+    return sorted(
+        ident for ident in due.keys() | found.keys()
+        if ident not in due or ident not in found or not _fits(found[ident], *due[ident])
+    )  # fmt: skip
+
+
+def _fits(decision, user, reason, channels):
+    if decision.user != user:
+        return False
+    if reason == "sent" and decision.reason == "sent":
+        return bool(decision.channels) and set(decision.channels) <= set(channels)
+    return not decision.channels and decision.reason in (limits.REFUSED if reason == "sent" else (reason,))
 
 
 def rows_to_compare(scene, events, transitions):
@@ -89,25 +145,25 @@ def rows_to_compare(scene, events, transitions):
     return [row for row in found if row[0] not in unsure], [row for row in due if row[0] not in unsure]
 
 
-def arrivals(scene, sends, outcomes, emptied_at):
-    """Count what arrived, and what did not, of these decisions to send."""
+def arrivals(scene, sends, torn, outcomes, emptied_at):
+    """Count what arrived, and what did not, of these decisions to send; of those that are torn anything may have."""
     taken = {key: list(bodies) for key, bodies in scene.receiver.taken.items()}
     due = {(d.id, channel) for d in sends.values() for channel in d.channels}
     delivered = {(o.decision, o.channel): o for o in outcomes if o.outcome == "delivered"}
     posts = {ident for ident, channel in due if channel == "webhook"}
     changed = [key for key, bodies in taken.items() if any(body != bodies[0] for body in bodies)]
-    kept, gone = inbox_due(due, delivered, max(emptied_at, default=0))
-    inboxes = law.read_inboxes(scene, {d.user for d in sends.values()})
+    kept, gone = inbox_due(due, delivered, emptied_at)
+    inboxes = law.read_inboxes(scene, {d.user for d in scene.decisions()})
     messages = [message.decision for found in inboxes.values() for message in found]
     return {
         "repeated": sum(len(bodies) - 1 for bodies in taken.values()),
         "forgotten": len(gone - set(messages)),
         "undelivered": len(due - set(delivered)) + len(posts - set(taken)) + len(kept - set(messages)),
         "pushed_twice": twice((o.decision, o.channel) for o in outcomes)
-        + len(set(taken) - posts)
+        + len(set(taken) - posts - torn)
         + len(changed)
         + twice(messages)
-        + len(set(messages) - kept - gone),
+        + len(set(messages) - kept - gone - torn),
     }
 
 
@@ -135,33 +191,40 @@ def _misplaced(scene, events, began_ms):
 
 
 def _misdecided(scene, events, began_ms):
-    """Decisions that are due and not there, and the other way round."""
-    due = law.decisions_due(scene.transitions(), law.profiles_of(events))
+    """Decisions that are due and not there, the other way round, and those that are not as they must be."""
+    due, found = decisions_due(scene.transitions(), events), {d.id: d for d in scene.decisions()}
     places = {}
     for name in (scene.settings.topics.push_decisions, scene.settings.topics.lifecycle_transitions):
         for r in scene.records(name):
             where = f"[{r.partition}] {r.offset} at {(r.timestamp - began_ms) / 1000:.1f}"
             places[json.loads(r.value)["id"]] = where
-    missing, extra = law.differences(set(_told(scene.decisions())), set(due))
-    found = []
-    for what, decisions in (("is due", missing), ("was decided", extra)):
-        for ident, user, reason, channels in decisions:
-            asked = places.get(ident.removeprefix("reactivation:"))
-            found.append(f"{what}: {ident} of {user}: {reason} {channels}; {places.get(ident)}; asked {asked}")
-    return sorted(found)
+    for ident in misdecided(found, due):
+        made = found.get(ident)
+        told = f"{made.reason} {made.channels}, {places[ident]}" if made else "nothing"
+        yield f"{ident}: due {due.get(ident)}, decided {told}; asked {places.get(ident.partition(':')[2])}"
 
 
 def _ident(event):
     return event.user, *encoded(event)
 
 
-def _told(decisions):
-    return [(d.id, d.user, d.reason, d.channels) for d in decisions]
+def _beyond_limits(scene, emptied):
+    """Accounts that were overspent, or that say otherwise."""
+    pushes = limits.followed(scene, {d.id: d for d in scene.decisions()})
+    spent = limits.spending([push for push in pushes if push.channels], emptied)
+    for account, number in limits.overspent(spent):
+        yield f"{account} in era {number}: {spent[account, number]}"
+    for account, balance, sure, perhaps in limits.misbooked(spent, limits.read_balances(scene, spent), emptied):
+        yield f"{account} says {balance}; {sure} was spent, and perhaps {perhaps}; emptied {emptied}"
+        for push in pushes:
+            if account in dict(limits.charges(push)):
+                yield f"  {push.decision.id}: {push[1:]}"
 
 
-def evidence(scene, events, began_ms):
+def evidence(scene, events, began_ms, emptied):
     """Say what is lost, wrong and twice, and where and when it was written, in seconds since `began_ms`."""
-    found = _misplaced(scene, events, began_ms) + _misdecided(scene, events, began_ms)
+    found = [*_misplaced(scene, events, began_ms), *_misdecided(scene, events, began_ms)]
+    found += _beyond_limits(scene, emptied)
     names = scene.settings.topics
     for name in (names.lifecycle_transitions, names.push_decisions, names.push_outcomes):
         places = defaultdict(list)

@@ -89,18 +89,25 @@ def breaks(transitions):
 
 def dormancies(transitions):
     """Return the transitions that ask for a push."""
-    return [e for e in transitions if e.data.dimension == ACTIVITY and e.data.to == "dormant"]
+    return comings(transitions, "dormant")
+
+
+def comings(transitions, value):
+    """Return the transitions to a value of the activity class."""
+    return [e for e in transitions if e.data.dimension == ACTIVITY and e.data.to == value]
 
 
 def assert_pushed_once(scene, transitions, profiles, *, repeats=False):
     """One decision a dormancy, as the user's profile demands; one outcome a decision and channel; each arrived once.
 
-    `repeats`: decisions and outcomes may stand in their topics more than once, if they say the same (at least once).
+    `repeats`: transitions, decisions and outcomes may stand in their topics more than once, if they say the same (at
+    least once).
     """
     due = decisions_due(transitions, profiles)
     decisions, outcomes = scene.decisions(), scene.outcomes()
     if repeats:
-        decisions = list(dict.fromkeys(decisions))
+        due = list(dict.fromkeys(due))
+        decisions = [d for n, d in enumerate(decisions) if d not in decisions[:n]]
         outcomes = list({(o.decision, o.channel): o for o in outcomes}.values())
     assert_same("decisions", [(d.id, d.user, d.reason, d.channels) for d in decisions], due)
     sends = [d for d in decisions if d.action == "send"]
@@ -110,9 +117,12 @@ def assert_pushed_once(scene, transitions, profiles, *, repeats=False):
     assert_arrived(scene, sends)
 
 
-def decisions_due(transitions, profiles):
-    """Return (id, user, reason, channels) of the one decision on each dormancy, as the user's profile demands."""
-    asked = [(f"reactivation:{e.id}", e.subject) for e in dormancies(transitions)]
+def decisions_due(transitions, profiles, playbook="reactivation", value="dormant"):
+    """Return (id, user, reason, channels) of the one decision on each dormancy, as the user's profile demands.
+
+    `playbook` is that which asks for them, or for coming to another `value` of the activity class.
+    """
+    asked = [(f"{playbook}:{e.id}", e.subject) for e in comings(transitions, value)]
     return [(ident, user, *_decided(profiles.get(user))) for ident, user in asked]
 
 

@@ -1,5 +1,8 @@
 """On the embedded broker, which has no transactions: nothing is lost, and what comes twice says the same twice."""
 
+from collections import defaultdict
+
+from tests.end_to_end import limits
 from tests.end_to_end.history import generate, stages
 from tests.end_to_end.law import assert_pushed_once, assert_rows_exact, assert_told, assert_told_once, profiles_of
 from tests.end_to_end.scene import expected
@@ -49,3 +52,31 @@ def test_killed_amid_the_stream_nothing_is_lost_and_what_comes_again_is_the_same
     assert_told(transitions, expected(events, lateness=DAY))
     assert_pushed_once(scene, transitions, profiles_of(events), repeats=True)
     assert_rows_exact(scene, events)
+
+
+def test_killed_amid_the_stream_a_decision_that_comes_again_is_the_same_and_exceeds_no_limit(
+    play, embedded_broker, receiver
+):
+    scene = play(
+        embedded_broker, guarantee="at-least-once", lateness_seconds=DAY / 1000, **limits.settings(receiver)
+    )  # fmt: skip
+    events = generate(seed=23, by_turns=True)
+    *pieces, last = stages(events, 6)
+    for number, piece in enumerate(pieces):
+        scene.feed(piece)
+        worker = scene.start(f"worker {number}")
+        scene.await_more(20)
+        worker.kill()
+    scene.feed(last)
+    worker = scene.start_ready("the last")
+    scene.await_pushed()
+    scene.stop(worker)
+    made = defaultdict(list)
+    for decision in scene.decisions():
+        made[decision.id].append(decision)
+    assert not [ident for ident, some in made.items() if any(one != some[0] for one in some)]
+    assert {limits.refused_by(some[0]) for some in made.values()} >= {"budgets.chaos", "capped", "channel_capped"}
+    sent = limits.followed(scene, {ident: some[0] for ident, some in made.items()})
+    spent = limits.spending(sent, [])
+    assert (limits.beyond_caps(sent, []), limits.overspent(spent)) == (0, [])
+    assert limits.misbooked(spent, limits.read_balances(scene, spent), []) == []

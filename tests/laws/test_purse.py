@@ -125,6 +125,8 @@ async def live_through(redis, chance, seed, ask, paid, clock):
         return
     clock[0] += dice.randint(0, 2) * HOUR
     [granted] = await insist(redis, chance, dice, "commit", ask, clock[0]) if held.granted else [held]
+    if held.granted and not granted.granted:
+        await insist(redis, chance, dice, "release", ask, clock[0])  # it is cancelled, as nothing has gone out
     if granted.granted and dice.random() < 0.5:
         ask = replace(ask, charges=tuple((a, dice.randint(0, amount)) for a, amount in ask.charges))
         await insist(redis, chance, dice, "settle", ask, clock[0])

@@ -21,13 +21,15 @@ from streams.channels import Message, Receipt, webhook
 from streams.channels.inbox import Inbox
 from streams.channels.known import Channels
 from streams.channels.webhook import Webhook
+from streams.push.bill import bill_of
+from streams.push.charter import Charter
 from streams.push.connection import connect
 from streams.push.deliverer import INTERRUPTED, Deliverer, close_channels, open_channels
 from streams.push.gate import Admission, Ask, Limit, RedisGate
 from streams.push.memory import MemoryGate
 from streams.push.purse import Purse
 from streams.push.purse_memory import MemoryStore
-from streams.settings import Push, Settings
+from streams.settings import Budget, Playbook, Push, Settings
 from streams.wire.message import Decision, Outcome, Text
 
 AT = 1_700_000_000_000
@@ -331,6 +333,8 @@ def test_the_settings_open_the_channels_and_closing_closes_them_all():
 CHILD = """
 import asyncio, sys
 import msgspec
+from streams.push.bill import bill_of
+from streams.push.charter import Charter
 from streams.push.connection import connect
 from streams.push.deliverer import Deliverer, open_channels
 from streams.push.gate import RedisGate
@@ -426,6 +430,22 @@ def test_what_had_gone_out_before_he_came_back_is_told_as_it_was():
     assert [ended[0]] == delivered
     assert (ended[1].outcome, ended[1].detail) == ("uncertain", INTERRUPTED + "why")
     assert pigeon.sent == []
+
+
+def test_what_was_reserved_in_history_that_is_played_stays_so_until_it_goes_out():
+    settings = Settings(
+        clock="event", playbooks={"reactivation": Playbook(budget="spring")}, budgets={"spring": Budget(amount=20)},
+        channels=hooked("http://127.0.0.1:1/", cost=10),
+    )  # fmt: skip
+    purse, charter = Purse(MemoryStore()), Charter(settings)
+    costly = [replace(DECISION, id=f"reactivation:t{n}", channels=("webhook",), cost=10) for n in range(3)]
+    bills = [bill_of(charter, decision, decision.at) for decision in costly]
+    asyncio.run(purse.reserve(bills[:2], AT))
+    sending = Deliverer(settings, MemoryGate(), purse, {"webhook": Post("webhook")})
+    [first] = asyncio.run(sending.deliver(costly[0], {"webhook": "a"}, NOW + 400 * 86_400_000))
+    [late] = asyncio.run(purse.reserve(bills[2:], AT + 1))
+    [second] = asyncio.run(sending.deliver(costly[1], {"webhook": "a"}, NOW + 400 * 86_400_000))
+    assert (first.outcome, late.granted, second.outcome) == ("delivered", False, "delivered")
 
 
 BROKEN = Receipt("failed", 4, "503")

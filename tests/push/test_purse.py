@@ -124,6 +124,16 @@ def test_what_is_spent_stays_spent_when_its_decision_is_forgotten(run):
     assert run("balances", [SPRING]) == [Balance(60, 0)]
 
 
+def test_what_was_spent_stays_spent_though_another_purse_has_forgotten_and_refuses(run):
+    both = ask("d1", 1, SPRING, STOCK)
+    assert run("commit", [both], AT) == [GRANTED]
+    run("commit", [ask("d2", 1, STOCK)], AT + KEPT_MS)
+    assert run("reserve", [both], AT + 1) == run("commit", [both], AT + 1) == [short_of(STOCK)]
+    assert run("balances", [SPRING, STOCK]) == [Balance(1, 0), Balance(2, 0)]
+    run("release", [both], AT + 1)
+    assert run("balances", [SPRING]) == [Balance()]
+
+
 def test_of_a_user_who_is_erased_nothing_stays_but_his_share_of_the_whole(run):
     run("commit", [ask("d1", 20, SPRING, HIS)], AT)
     run("forget", [HIS])

@@ -1,5 +1,6 @@
 -- One step of one purse: holds, spends, lowers or gives back what a decision costs. Answers 0 where it is granted, else the
--- place (from 1) of the account that had no room; -1 where it was released, or that account is not asked any more.
+-- place (from 1) of the account that had no room; -1 where it was released, or that account is not asked any more; -2
+-- where it is granted and was spent before.
 -- KEYS: sums (`held <account>`, `spent <account>`), ids (decision → its record), times (decisions by when they are over)
 -- ARGV: verb, id, now, expires_at, kept, length (the times in ms; no clock but the caller's), swept,
 --       and of each account its name, amount and limit
@@ -147,7 +148,10 @@ end
 if not state then
   return take()
 end
-if verb == 'commit' and state == 'held' then
+if state == 'spent' then
+  return -2
+end
+if verb == 'commit' then
   spend(state, charges)
 end
 return 0
