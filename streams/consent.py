@@ -91,6 +91,8 @@ def allowed(profile: Profile, kind: MessageKind | None = None) -> dict[str, bool
     restrictive consent wins.
     """
     said = profile.said if isinstance(profile, Known) else {}
+    if not said:
+        return _consents(profile)
     words = {channel: Said(instant_ms(profile.at), yes) for channel, yes in _consents(profile).items()}
     channels = [*words, *(topic for topic in said if topic != EVERYWHERE and "/" not in topic and topic not in words)]
     return {

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import ClusterCrossSlotError, NoScriptError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from redis.asyncio import Redis
 
 Call = tuple["Sequence[str]", "Sequence[str | int | bytes]"]
+AT_ONCE = 100
+"""Calls that are one run on the server, some milliseconds in which it does nothing else."""
+MANY = """\
+local function one(KEYS, ARGV)
+{source}
+end
+local replies, keys, arguments = {{}}, tonumber(ARGV[1]), tonumber(ARGV[2])
+for n = 0, #KEYS / keys - 1 do
+  local given = {{unpack(ARGV, n * arguments + 3, (n + 1) * arguments + 2)}}
+  replies[n + 1] = one({{unpack(KEYS, n * keys + 1, (n + 1) * keys)}}, given)
+end
+return replies
+"""
+
+
+_CLUSTERS: WeakSet[Redis] = WeakSet()
 
 
 class Script:
@@ -25,7 +43,9 @@ class Script:
 
     def __init__(self, file: Path) -> None:
         self.source = file.read_text("utf-8")
-        self.digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        self.digest = _digest(self.source)
+        self._many = MANY.format(source=self.source)
+        self._many_digest = _digest(self._many)
 
     async def run(self, redis: Redis, keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> Any:
         """Run the script once and return its reply.
@@ -41,22 +61,50 @@ class Script:
     async def run_many(self, redis: Redis, calls: Sequence[Call]) -> list[Any]:
         """Run the script for each call, in order, in one round trip; two when the server must learn it first.
 
+        On one server, calls of the same shape are one run; in a cluster each goes to where its keys are.
+
         Raises:
             RedisError: the first one among the replies; the calls may then have run or not.
         """
-        replies = await self._send(redis, calls, known=True)
+        if redis not in _CLUSTERS and not hasattr(redis, "nodes_manager"):
+            try:
+                joined = [_joined(run) for run in _runs(calls)]
+                replies = await self._sent(redis, self._many, self._many_digest, joined)
+                return [reply for some in replies for reply in some]
+            except ClusterCrossSlotError:
+                _CLUSTERS.add(redis)  # a node of a cluster that is taken for a server
+        return await self._sent(redis, self.source, self.digest, calls)
+
+    async def _sent(self, redis: Redis, source: str, digest: str, calls: Sequence[Call]) -> list[Any]:
+        replies = await self._send(redis, ("EVALSHA", digest), calls)
         if any(isinstance(reply, NoScriptError) for reply in replies):
-            replies = await self._send(redis, calls, known=False)
+            replies = await self._send(redis, ("EVAL", source), calls)
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply
         return replies
 
-    async def _send(self, redis: Redis, calls: Sequence[Call], *, known: bool) -> list[Any]:
+    async def _send(self, redis: Redis, script: tuple[str, str], calls: Sequence[Call]) -> list[Any]:
         # No MULTI around it: each call is atomic by itself, and a cluster could not do more.
         async with redis.pipeline(transaction=False) as pipeline:
             for keys, arguments in calls:
                 # Not pipeline.evalsha, which a cluster's pipeline declines though it can route the command.
-                script = ("EVALSHA", self.digest) if known else ("EVAL", self.source)
                 pipeline.execute_command(*script, len(keys), *keys, *arguments)
             return await pipeline.execute(raise_on_error=False)
+
+
+def _runs(calls: Sequence[Call]) -> Iterator[list[Call]]:
+    """Yield calls that are one run: of the same numbers of keys and arguments, in their order."""
+    for _, alike in groupby(calls, key=lambda call: (len(call[0]), len(call[1]))):
+        while run := list(islice(alike, AT_ONCE)):
+            yield run
+
+
+def _joined(run: Sequence[Call]) -> Call:
+    keys, arguments = run[0]
+    shape: list[str | int | bytes] = [len(keys), len(arguments)]
+    return [key for keys, _ in run for key in keys], [*shape, *(part for _, given in run for part in given)]
+
+
+def _digest(source: str) -> str:
+    return hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()

@@ -52,6 +52,7 @@ FIRST_CAPACITY = 1024
 SHARED_BITS = {"wechat": ("wechat", "wechat_mini", "wecom")}
 """Channels for which one bit of the row stands together."""
 NO_STOPS = np.empty((0, 2), np.int64)
+NOTHING_APPLIED = bytes(ROW["applied"].itemsize)
 NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
 AFTER_ASIDE = b"\x01"
 PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
@@ -326,7 +327,7 @@ class Shard:
     def number(self, key: bytes) -> int | None:
         """Return the row number of a user of whom something is known; None where nothing is, or no more."""
         number = self.index.find(key)
-        return None if number is None or is_blank(self.rows[number : number + 1])[0] else number
+        return None if number is None or self.rows["applied"][number].tobytes() == NOTHING_APPLIED else number
 
     def orders(self, row: int) -> np.ndarray:
         """Return the orders (ORDER[n]) that are remembered of a user, the newest first."""

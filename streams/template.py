@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote
 
@@ -61,13 +62,20 @@ def check(text: str, dimensions: Collection[str] = NAMES, always: Collection[str
 
 def render(text: str, words: Known) -> str:
     """Return the text with its variables filled: by `words` where they have one, else by what stands behind the bar."""
+    return "".join([part if name is None else words.get(name) or part for name, part in _parts(text)])
 
-    def fill(found: re.Match[str]) -> str:
-        if found.group(1) is None:
-            return found.group()[0]
-        return words.get(found.group(1)) or (found.group(2) or "|")[1:]
 
-    return VARIABLE.sub(fill, text) if "{" in text or "}" in text else text
+@lru_cache(maxsize=4096)
+def _parts(text: str) -> tuple[tuple[str | None, str], ...]:
+    """Return the pieces of a template: a variable's name and what stands there without it, or None and a text."""
+    found: list[tuple[str | None, str]] = []
+    end = 0
+    for match in VARIABLE.finditer(text):
+        found.append((None, text[end : match.start()]))
+        name, other = match.group(1), match.group(2) or "|"
+        found.append((None, match.group()[0]) if name is None else (name, other[1:]))
+        end = match.end()
+    return (*found, (None, text[end:]))
 
 
 def render_address(text: str, words: Known) -> str:

@@ -14,7 +14,7 @@ from streams.wire.message import Decision, Verdict, instant
 from .bill import bill
 from .charter import USAGE_WINDOW_MS
 from .gate import EVERY, Admission, Ask, Limit
-from .policy import CHAIN, HOUR, PASSED, Limited, episode_of, share_of, withheld, zone_for
+from .policy import CHAIN, FIRST_LIMIT, HOUR, PASSED, WITHIN_LIMITS, episode_of, share_of, withheld, zone_for
 from .quiet import quiet_until
 from .rhythm import best_hour, next_window
 
@@ -57,15 +57,12 @@ class Hearing:
     def go(self) -> Needs | None:
         """Go on through the chain; return whose answer is needed next, None once there is a decision."""
         trace = self.trace
-        while len(trace) < len(CHAIN):
-            rule = CHAIN[len(trace)]
+        if len(trace) == FIRST_LIMIT and self.gate is not None and self.gate.verdict == "admitted":
+            trace.extend(WITHIN_LIMITS)
+        for rule in CHAIN[len(trace) :]:
             if rule.needs is not None and getattr(self, rule.needs) is None:
                 return rule.needs
-            if isinstance(rule, Limited):
-                passed = self.gate is None or self.gate.verdict != rule.reason
-                detail = "" if passed else rule.why(self)
-            else:
-                passed, detail = rule.test(self)
+            passed, detail = rule.test(self)
             trace.append(Verdict(rule.name, passed, detail) if detail or not passed else PASSED[rule.name])
             if not passed:
                 self.decision = self._decided("suppress", rule.reason)
@@ -79,7 +76,7 @@ class Hearing:
         limits, tags = case.charter.bounds(case.candidate.playbook, case.candidate.step)
         episode = episode_of(case.candidate)
         if self.playbook.exclusive:  # its own messages may follow one another
-            limits = tuple(one._replace(but_not=episode) if one.name == "exclusive" else one for one in limits)
+            limits = tuple(Limit(*one[:4], episode) if one.name == "exclusive" else one for one in limits)
         if self.push.cap_per_visit:
             most = max(1, round(self.push.cap_per_visit * case.standing.active_days))
             limits = (*limits, Limit("usage_capped", EVERY, USAGE_WINDOW_MS, most))
@@ -88,7 +85,10 @@ class Hearing:
 
     def bill(self) -> Reservation | None:
         """Return what the purse is asked; None where nothing that it costs is limited."""
-        return bill(self.case.charter, self.case.candidate, self.cost, self.case.now)
+        candidate = self.case.candidate
+        if candidate.offer is None and not self.playbook.budget_of(candidate.step):
+            return None
+        return bill(self.case.charter, candidate, self.cost, self.case.now)
 
     @property
     def cost(self) -> float:

@@ -87,13 +87,14 @@ class Rule(Struct, frozen=True):
     needs: Needs | None = None
 
 
-class Limited(Struct, frozen=True):
-    """A link by which the gate's answer is told: it refuses where that names its reason; `why` says what is reached."""
+def limited(name: str, reason: Reason, why: Callable[[Hearing], str]) -> Rule:
+    """Return a rule that tells the gate's answer: it refuses where that names its reason; `why` is the detail."""
 
-    name: str
-    reason: Reason
-    why: Callable[[Hearing], str]
-    needs: Needs = "gate"
+    def test(hearing: Hearing) -> tuple[bool, str]:
+        passed = hearing.gate is None or hearing.gate.verdict != reason
+        return passed, "" if passed else why(hearing)
+
+    return Rule(name, reason, test, needs="gate")
 
 
 def stop(decision: Decision, standing: Standing, push: Push, now: int, *, approved: bool = False) -> str:
@@ -129,10 +130,7 @@ def withheld(hearing: Hearing) -> bool:
 
 def addresses(profile: Profile | None, channels: Collection[str], kind: MessageKind) -> dict[str, str]:
     """Return the user's address on each of the channels that may be used: allowed for this kind, known and of use."""
-    if profile is None:
-        return {}
-    found = {name: profile.contacts.get(name, "").strip() for name in _allowed(profile, channels, kind)}
-    return {name: address for name, address in found.items() if address and usable(profile, name)}
+    return {} if profile is None else _known(profile, _allowed(profile, channels, kind))
 
 
 def zone_for(case: Case) -> ZoneInfo:
@@ -174,7 +172,8 @@ def _consent(hearing: Hearing) -> tuple[bool, str]:
 
 
 def _contactable(hearing: Hearing) -> tuple[bool, str]:
-    known = addresses(hearing.case.profile, hearing.reachable, hearing.message.kind)
+    profile = hearing.case.profile
+    known = _known(profile, hearing.reachable) if profile else {}
     nothing = f"no address on {', '.join(hearing.reachable)}"
     hearing.reachable = tuple(known)
     return bool(known), ", ".join(known) or nothing
@@ -240,7 +239,7 @@ def _breaker(hearing: Hearing) -> tuple[bool, str]:  # noqa: ARG001
     return True, ""
 
 
-CHAIN: tuple[Rule | Limited, ...] = (
+CHAIN = (
     Rule("historic", "historic", _historic),
     Rule("own_change", "new_rules", _own_change),
     Rule("still_so", "no_longer", _still_so),
@@ -252,21 +251,29 @@ CHAIN: tuple[Rule | Limited, ...] = (
     Rule("coupon_dependency", "coupon_dependent", _coupon_dependency),
     Rule("coupon_restraint", "restraint", _restraint),
     Rule("offer", "offer_gone", _offer_gone),
-    Limited("already_sent", "already_sent", lambda _: ""),
-    Limited("again", "already_served", lambda h: f"not again within {h.playbook.again_days:g} days"),
-    Limited("exclusivity", "exclusive", lambda h: h.playbook.exclusive),
-    Limited("offer_once", "offer_used", lambda h: f"{h.message.offer}: as often as one user may have it"),
-    Limited("frequency_cap", "capped", lambda h: h.case.charter.caps),
-    Limited("minimum_gap", "min_gap", lambda h: f"{h.push.min_gap_hours:g} hours between two"),
-    Limited("usage_cap", "usage_capped", lambda h: f"{h.case.standing.active_days} active days of 28"),
-    Limited("channel_cap", "channel_capped", lambda h: f"no room on {', '.join(h.reachable)}"),
+    limited("already_sent", "already_sent", lambda _: ""),
+    limited("again", "already_served", lambda h: f"not again within {h.playbook.again_days:g} days"),
+    limited("exclusivity", "exclusive", lambda h: h.playbook.exclusive),
+    limited("offer_once", "offer_used", lambda h: f"{h.message.offer}: as often as one user may have it"),
+    limited("frequency_cap", "capped", lambda h: h.case.charter.caps),
+    limited("minimum_gap", "min_gap", lambda h: f"{h.push.min_gap_hours:g} hours between two"),
+    limited("usage_cap", "usage_capped", lambda h: f"{h.case.standing.active_days} active days of 28"),
+    limited("channel_cap", "channel_capped", lambda h: f"no room on {', '.join(h.reachable)}"),
     Rule("budget", "budget", _budget, needs="purse"),
     Rule("holdout", "holdout", _holdout),
     Rule("breaker", "breaker", _breaker, needs="breaker"),
 )
 PASSED = {rule.name: Verdict(rule.name, passed=True) for rule in CHAIN}
+FIRST_LIMIT = next(place for place, rule in enumerate(CHAIN) if rule.needs == "gate")
+WITHIN_LIMITS = [PASSED[rule.name] for rule in CHAIN if rule.needs == "gate"]
+"""What the gate's rules say of what it has admitted; they stand together in the chain."""
 
 
 def _allowed(profile: Profile | None, channels: Collection[str], kind: MessageKind) -> tuple[str, ...]:
     consent = allowed(profile, kind) if profile else {}
     return tuple(name for name in channels if consent.get(name) is True)
+
+
+def _known(profile: Profile, channels: Collection[str]) -> dict[str, str]:
+    found = {name: profile.contacts.get(name, "").strip() for name in channels}
+    return {name: address for name, address in found.items() if address and usable(profile, name)}

@@ -140,7 +140,9 @@ class Triggers:
         ident = named(name, step, origin.key)
         zone = zone_of(known.time_zone) or self._zone
         granted, words = self._grant(message.offer, ident, origin, zone, out)
-        said = Words(known, words | catalogue.words(self._catalogue, known.get("interest") or ""))
+        if self._catalogue:
+            words = words | catalogue.words(self._catalogue, known.get("interest") or "")
+        said = Words(known, words)
         return Candidate(
             id=ident,
             user=origin.user,

@@ -7,6 +7,7 @@ the schemas. `id` is deterministic, so a subscriber may deduplicate by it.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Generic, Literal, TypeVar
 
 import msgspec
@@ -148,7 +149,12 @@ def envelope(ident: str, kind: str, user: str, at: int, source: str, data: objec
 
 def instant(at: int) -> str:
     """Return int ms UTC as RFC 3339 text with milliseconds."""
-    return datetime.fromtimestamp(at // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{at % 1000:03d}Z"
+    return f"{_to_the_second(at // 1000)}.{at % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def seq_of(transition: str) -> int:

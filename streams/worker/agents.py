@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import islice
@@ -129,10 +130,11 @@ def _decided(partition: Partition, decisions: Sequence[Decision]) -> None:
     rows = [(decision.user.encode(), encode(decision, source)) for decision in decisions]
     if rows:
         partition.ledger.record(settings.topics.push_decisions, rows)
+    for (playbook, reason), count in Counter((d.playbook, d.reason) for d in decisions).items():
+        metrics.DECISIONS.labels(playbook, reason).inc(count)
+        if reason == "breaker":
+            metrics.BREAKER_STOPS.labels(playbook).inc(count)
     for decision in decisions:
-        metrics.DECISIONS.labels(decision.playbook, decision.reason).inc()
-        if decision.reason == "breaker":
-            metrics.BREAKER_STOPS.labels(decision.playbook).inc()
         partition.shard.trials.open(decision, policy.arm_of_all(decision.user, settings.push))
         step = following(decision, settings)
         if step is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streams import portrait
+from streams import consent, portrait
 from streams.core.growth import present_streak
 from streams.core.row import DAY
 from streams.core.window import count_bits
@@ -34,6 +34,7 @@ class Users:
         self._partition = partition
         self._everybody: Sequence[int] = ()
         self._phase = ""
+        self._offering: dict[str, bool] = {}
         self._known: dict[str, tuple[int | None, Profile | None]] = {}
 
     def profile(self, user: str) -> Profile | None:
@@ -52,8 +53,10 @@ class Users:
         """Return a user's row number and profile, each None where there is none."""
         found = self._known.get(user)
         if found is None:
-            found = self._partition.shard.number(user.encode()), self._partition.profile(user)
-            self._known[user] = found
+            shard = self._partition.shard
+            number = shard.number(user.encode())
+            kept = None if number is None else shard.profiles.get(number)
+            found = self._known[user] = number, None if kept is None else consent.read(kept)
         return found
 
     def standing(self, push: Candidate | Decision) -> Standing:
@@ -80,8 +83,16 @@ class Users:
             active_days=int(count_bits(int(row["active_days"]), 28)) if settings.push.cap_per_visit else 0,
             hours=row["hours"].tolist() if rhythm else (),
             everybody=self._hours_of_all() if rhythm else (),
-            phase=self._phase_now() if playbook is not None and _offers(playbook) else "growth",
+            phase=self._phase_now() if playbook is not None and self._offers(push.playbook, playbook) else "growth",
         )
+
+    def _offers(self, name: str, playbook: Playbook) -> bool:
+        """Say whether any message of a playbook is an offer, asked once for each batch."""
+        found = self._offering.get(name)
+        if found is None:
+            found = any(playbook.message(step).kind == "offer" for step in range(1, len(playbook.steps) + 2))
+            self._offering[name] = found
+        return found
 
     def _phase_now(self) -> str:
         """Return the product's phase, asked once for each batch; a partition's users are like all."""
@@ -146,11 +157,6 @@ class Words:
             said = profile.attributes.get(name.removeprefix(ATTRIBUTES)) if profile else None
             return None if said is None else str(said)
         return NONE if self._row is None else self._shard.value_of(self._row, name)
-
-
-def _offers(playbook: Playbook) -> bool:
-    """Say whether any message of a playbook is an offer."""
-    return any(playbook.message(step).kind == "offer" for step in range(1, len(playbook.steps) + 2))
 
 
 def _is_there(shard: Shard, row: np.void, playbook: Playbook, push: Candidate | Decision) -> bool:
