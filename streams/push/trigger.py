@@ -159,8 +159,8 @@ class Triggers:
                 channel: Text(template.render(text.title, said), template.render(text.body, said))
                 for channel, text in message.texts.items()
             },
-            link=_tracked(template.render_address(message.link, said), ident),
-            picture=template.render_address(message.picture, said),
+            link=_tracked(template.render_address(message.link, said), ident) if message.link else "",
+            picture=template.render_address(message.picture, said) if message.picture else "",
             offer=granted,
         )
 
@@ -211,9 +211,7 @@ def holds(playbook: Playbook, known: Known) -> bool:
 
 
 def _tracked(link: str, decision: str) -> str:
-    """Return a link that carries the decision's id as `awaken`, empty where there is none."""
-    if not link:
-        return ""
+    """Return a link that carries the decision's id as `awaken`."""
     parts = urlsplit(link)
     query = f"{parts.query}&" if parts.query else ""
     return parts._replace(query=f"{query}awaken={quote(decision, safe=':/')}").geturl()
