@@ -95,4 +95,4 @@ def test_a_short_run_loses_nothing_and_doubles_nothing(kafka_jars, capsys):  # n
     assert len(run.hits) == FAULTS
     assert run.verdict.transitions > 1000
     assert run.verdict.pushes > 100
-    assert run.verdict.refused.keys() >= {"budgets.chaos", "capped", "channel_capped", "offer_used"}
+    assert run.verdict.refused.keys() >= {"budgets.chaos", "capped", "channel_capped"}
