@@ -104,6 +104,9 @@ class Decider:
                     hearing.gate = answer
             case "purse":
                 await self._ask_purse(hearings, users)
+                # What there is no room for does not count against his cap.
+                refused = [h.case.candidate for h in hearings if h.purse]
+                await self.gate.release([(c.id, c.user) for c in refused], "budget")
             case "breaker":
                 asks = [
                     Ask(c.playbook, c.id, c.at, users.approved(c.playbook))

@@ -103,7 +103,7 @@ class Deliverer:
     async def _settle(self, decision: Decision, outcomes: Sequence[Outcome], now: int) -> None:
         """Count for nothing what has not gone out at all; else what it has cost in truth."""
         if all(outcome.outcome == "cancelled" for outcome in outcomes):
-            await self.gate.release(decision.id, decision.user)
+            await self.gate.release([(decision.id, decision.user)])
             bill = bill_of(self.charter, decision, now)
             await self.purse.release([bill] if bill else [], now)
             return

@@ -146,8 +146,8 @@ class Gate(Protocol):
     async def finish(self, decision: str, user: str, tried: Sequence[str]) -> None:
         """Mark a decision as delivered; from now on it counts for the channels that were tried."""
 
-    async def release(self, decision: str, user: str) -> None:
-        """Count an admitted decision no more: it was cancelled. Asked again, it is `capped`."""
+    async def release(self, decisions: Sequence[tuple[str, str]], verdict: str = "capped") -> None:
+        """Count admitted decisions (with their users) no more; asked again, each has this verdict."""
 
     async def forget(self, user: str) -> None:
         """Remove all that is kept of a user."""
@@ -195,9 +195,10 @@ class RedisGate:
         """Mark a decision as delivered; from now on it counts for the channels that were tried."""
         await _FINISH.run(self.redis, self._keys(user)[2:], (decision, " ".join(tried)))
 
-    async def release(self, decision: str, user: str) -> None:
-        """Count an admitted decision no more: it was cancelled."""
-        await _RELEASE.run(self.redis, self._keys(user), (decision,))
+    async def release(self, decisions: Sequence[tuple[str, str]], verdict: str = "capped") -> None:
+        """Count admitted decisions no more, in one round trip for all of them."""
+        if decisions:
+            await _RELEASE.run_many(self.redis, [(self._keys(user), (ident, verdict)) for ident, user in decisions])
 
     async def forget(self, user: str) -> None:
         """Remove all that is kept of a user."""

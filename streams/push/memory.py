@@ -72,10 +72,10 @@ class _Book:
             rest = tuple(tag for tag in tags if not tag.startswith(CHANNEL))
             self.records[decision] = answer, rest + tuple(map(tag_of, tried))
 
-    def release(self, decision: str) -> None:
+    def release(self, decision: str, verdict: str) -> None:
         if decision in self.sends:
             self.capped[decision] = self.sends.pop(decision)
-            self.records[decision] = Admission("capped"), ()
+            self.records[decision] = Admission(verdict), ()
 
     def _drop_old(self, decisions: dict[str, int], before: int) -> None:
         beyond = sorted(decisions.values(), reverse=True)[self.max_decisions :]
@@ -131,9 +131,10 @@ class MemoryGate:
         """Mark a decision as delivered; from now on it counts for the channels that were tried."""
         self._books[user].finish(decision, tried)
 
-    async def release(self, decision: str, user: str) -> None:
-        """Count an admitted decision no more: it was cancelled."""
-        self._books[user].release(decision)
+    async def release(self, decisions: Sequence[tuple[str, str]], verdict: str = "capped") -> None:
+        """Count admitted decisions no more."""
+        for ident, user in decisions:
+            self._books[user].release(ident, verdict)
 
     async def forget(self, user: str) -> None:
         """Remove all that is kept of a user."""

@@ -62,7 +62,9 @@ steps = st.one_of(
     st.tuples(st.just("look"), decisions, users, channels),
     st.tuples(st.just("complete"), outcomes),
     st.tuples(st.just("finish"), decisions, users, st.lists(channels, unique=True)),
-    st.tuples(st.just("release"), decisions, users),
+    st.tuples(
+        st.just("release"), st.lists(st.tuples(decisions, users), max_size=3), st.sampled_from(["capped", "budget"])
+    ),
     st.tuples(st.just("forget"), users),
 )
 # One user, one window, many decisions: here the gate forgets, and what is claimed may be forgotten under way.

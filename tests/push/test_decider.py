@@ -315,3 +315,13 @@ def test_what_is_beyond_the_usual_is_held_until_somebody_approves_it():
     assert decisions[2].until == AT + 12 * HOUR
     town.allowed = ("reactivation",)
     assert reasons(decide(decider, [dormant("u3")], AT, town)) == ["sent"]
+
+
+def test_what_there_is_no_room_for_does_not_count_against_his_cap():
+    settings = budgeted(amount=5)
+    settings = replace(settings, push=replace(settings.push, cap_sends=1))
+    settings = replace(settings, playbooks=settings.playbooks | {"free": Playbook(on="activity.churned")})
+    decider = deciding(settings, MemoryGate())
+    for _ in range(2):
+        assert reasons(decide(decider, [dormant("a")])) == ["budget"]
+        assert reasons(decide(decider, [dormant("a", AT + HOUR, to="churned")])) == ["sent"]
