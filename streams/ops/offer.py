@@ -26,7 +26,7 @@ def preview(settings: Settings, name: str, now: int) -> list[str]:
     """
     offer, zone = _named(settings, name), ZoneInfo(settings.push.time_zone)
     ended = obstacle(offer, now, zone)
-    granted = grant(name, offer, EXAMPLE, EXAMPLE, now, zone, settings.push.secret)
+    granted = grant(name, offer, EXAMPLE, EXAMPLE, now, zone, EXAMPLE)  # a code that no shop takes
     if ended or granted is None:
         raise NotReady(f"{name}: {ended}", "give it a later end in the settings, or take it from its playbooks")
     dearest = max((cost(offer, prize) for prize in offer.prizes), default=granted.value)

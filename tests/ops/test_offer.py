@@ -35,6 +35,8 @@ def test_what_a_user_would_be_promised_is_shown():
         "ends 2026-03-13T00:00:00.000Z",
         "costs at most 5",
     ]
+    shown = said[3].removeprefix("a code looks like ")
+    assert offer.verify(SETTINGS, "gift", shown) == "unknown", "a preview is no mint"
     assert "costs at most 2000" in offer.preview(SETTINGS, "draw", NOW)
 
 
