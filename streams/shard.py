@@ -126,6 +126,7 @@ class Shard:
 
     def __init__(self, book: Rulebook) -> None:
         self.book = book
+        self._places = _places(book)
         self.index = Index()
         self._columns = Columns(*(Column(dtype, FIRST_CAPACITY) for dtype in (ROW, np.int64, np.uint8, ORDER)))
         self.due[:] = NEVER
@@ -190,6 +191,7 @@ class Shard:
         """Let rules hold from now on; who moves by them moves by threshold, with time or with his next event."""
         self._books[book.number] = book
         self.book, self._since, self._followed = book, since, 0
+        self._places = _places(book)
         self._groups = core.kept_groups(book.table)
         rows = self.rows[: len(self.index)]
         for number in set(np.unique(rows["version"]).tolist()) & self._books.keys() - {book.number}:
@@ -308,11 +310,14 @@ class Shard:
 
     def value_of(self, row: np.void, dimension: str) -> str:
         """Return a row's value of a dimension, "none" where there is none."""
-        if dimension not in self.book.dimensions:
-            return "none"
-        place = self.book.dimensions.index(dimension)
-        value: str = self.book.values[place][row["values"][place]]
-        return value
+        place = self._places.get(dimension)
+        return "none" if place is None else self.book.values[place][int(row["values"][place])]
+
+    def values_of(self, row: np.void, dimensions: Sequence[str]) -> list[str]:
+        """Return a row's values of several dimensions, "none" where there is none."""
+        book, held = self.book, row["values"].tolist()
+        places = [self._places.get(dimension) for dimension in dimensions]
+        return ["none" if place is None else book.values[place][held[place]] for place in places]
 
     def holds_since(self, row: np.void, dimension: str, value: str, at: int) -> bool:
         """Say whether a row still has the value to which it came at `at` (int ms UTC).
@@ -321,7 +326,7 @@ class Shard:
         """
         if self.value_of(row, dimension) != value:
             return False
-        place = self.book.dimensions.index(dimension)
+        place = self._places[dimension]
         return bool(row["since"] == at if place == ACTIVITY else row["since_day"][place] == at // DAY)
 
     def number(self, key: bytes) -> int | None:
@@ -540,6 +545,11 @@ def _is_whole(events: np.ndarray) -> np.ndarray:
     whole: np.ndarray = events["source"] == PROFILES
     whole[heard] = IS_SAID[events["kind"][heard]]
     return whole
+
+
+def _places(book: Rulebook) -> dict[str, int]:
+    """Return the place of each dimension."""
+    return {name: place for place, name in enumerate(book.dimensions)}
 
 
 def is_blank(rows: np.ndarray) -> np.ndarray:

@@ -126,9 +126,26 @@ class Envelope(Struct, Generic[T], frozen=True):
     datacontenttype: Literal["application/json"] = "application/json"
 
 
+class _Event(Struct):
+    """A CloudEvent in the order in which `envelope` writes it."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: str
+    datacontenttype: str
+    data: Decision | Outcome | Transition
+
+
+_encode = msgspec.json.Encoder().encode
+
+
 def encode(payload: Transition | Decision | Outcome, source: str) -> bytes:
     """Return the payload as the bytes of a CloudEvent."""
-    return envelope(*_head(payload), payload.at, source, msgspec.to_builtins(payload))
+    ident, kind, user = _head(payload)
+    return _encode(_Event("1.0", ident, source, kind, user, instant(payload.at), "application/json", payload))
 
 
 def envelope(ident: str, kind: str, user: str, at: int, source: str, data: object) -> bytes:

@@ -23,6 +23,7 @@ from streams.wire.message import Decision, seq_of
 from streams.worker.partition import Partition
 
 NONE = "none"
+ASKED = ("fatigue", "coupon", "activity")
 SAMPLE = 4096
 """Users whose hours stand for everybody's."""
 
@@ -74,12 +75,13 @@ class Users:
         row = shard.rows[number]
         playbook = settings.playbooks.get(push.playbook)
         rhythm = playbook is not None and playbook.timing == "best_hour"
+        fatigue, coupon, activity = shard.values_of(row, ASKED)
         return Standing(
             there=playbook is None or _is_there(shard, row, playbook, push),
             complaints=int(row["complaints"]),
-            fatigue=shard.value_of(row, "fatigue"),
-            coupon=shard.value_of(row, "coupon"),
-            activity=shard.value_of(row, "activity"),
+            fatigue=fatigue,
+            coupon=coupon,
+            activity=activity,
             active_days=int(count_bits(int(row["active_days"]), 28)) if settings.push.cap_per_visit else 0,
             hours=row["hours"].tolist() if rhythm else (),
             everybody=self._hours_of_all() if rhythm else (),
