@@ -107,10 +107,10 @@ def interests(shard: Shard, row: np.void) -> list[dict[str, Any]]:
 
 def interest(shard: Shard, row: np.void) -> str:
     """Return his strongest category, empty where there is none."""
-    place = int(row["interest_weights"].argmax())
-    if not row["interest_weights"][place] or not row["interests"][place]:
-        return ""
-    return shard.categories.name(int(row["interests"][place])) or "other"
+    weights, codes = row["interest_weights"].tolist(), row["interests"].tolist()
+    heaviest = max(weights)
+    code = codes[weights.index(heaviest)]
+    return (shard.categories.name(code) or "other") if heaviest and code else ""
 
 
 def growth(row: np.void) -> dict[str, Any]:

@@ -138,8 +138,7 @@ class Triggers:
         """
         message = self.by_name[name].message(step)
         ident = named(name, step, origin.key)
-        zone = zone_of(known.time_zone) or self._zone
-        granted, words = self._grant(message.offer, ident, origin, zone, out)
+        granted, words = self._grant(message.offer, ident, origin, known, out)
         if self._catalogue:
             words = words | catalogue.words(self._catalogue, known.get("interest") or "")
         said = Words(known, words)
@@ -171,12 +170,13 @@ class Triggers:
         return self.candidate(c.playbook, c.step, origin, known, out)
 
     def _grant(
-        self, name: str, decision: str, origin: Origin, zone: ZoneInfo, out: Collection[str]
+        self, name: str, decision: str, origin: Origin, known: Known, out: Collection[str]
     ) -> tuple[Grant | None, dict[str, str]]:
         """Return what an offer grants and the words that speak of it; None where there is no offer, or nothing left."""
         if name not in self.settings.offers:
             return None, {}
         offer, secret = self.settings.offers[name], self.settings.push.secret
+        zone = zone_of(known.time_zone) or self._zone
         granted = offers.grant(name, offer, decision, origin.user, origin.at, zone, secret, out)
         return granted, terms.words(offer, granted, origin.at, zone) if granted else {}
 
