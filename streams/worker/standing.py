@@ -158,6 +158,8 @@ class Words:
         if name.startswith(ATTRIBUTES):
             said = profile.attributes.get(name.removeprefix(ATTRIBUTES)) if profile else None
             return None if said is None else str(said)
+        if name not in self._shard.book.dimensions:
+            return None
         return NONE if self._row is None else self._shard.value_of(self._row, name)
 
 
