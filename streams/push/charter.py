@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from .gate import EVERY, Limit, Way
@@ -42,9 +42,8 @@ class Charter:
     def __init__(self, settings: Settings) -> None:
         push = settings.push
         self.settings, self.push = settings, push
-        options: dict[str, Any] = {name: getattr(settings.channels, name) for name in dict.fromkeys(push.channels)}
-        self.channels: tuple[str, ...] = tuple(name for name, option in options.items() if option.ready)
-        self.costs: dict[str, float] = {name: options[name].cost for name in self.channels}
+        self.channels = ready(settings)
+        self.costs: dict[str, float] = {name: getattr(settings.channels, name).cost for name in self.channels}
         self.ways = {name: self._way(name) for name in sorted(self.channels, key=self.costs.__getitem__)}
         said = [(push.cap_sends, f"{push.cap_days:g}"), *((most, days) for days, most in push.caps.items())]
         self.caps = "at most " + ", ".join(f"{most} in {days} days" for most, days in said)
@@ -86,6 +85,11 @@ class Charter:
         if push.min_gap_hours:
             limits.append(Limit("min_gap", EVERY, round(push.min_gap_hours * HOUR), 1))
         return Bounds(tuple(limits), tuple(tags))
+
+
+def ready(settings: Settings) -> tuple[str, ...]:
+    """Return the channels that may be used at all, in the order of the settings."""
+    return tuple(name for name in dict.fromkeys(settings.push.channels) if getattr(settings.channels, name).ready)
 
 
 def _ms(days: float) -> int:

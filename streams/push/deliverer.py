@@ -28,7 +28,7 @@ from streams.channels.known import KNOWN
 from streams.wire.message import Outcome, Text
 
 from .bill import bill_of
-from .charter import Charter
+from .charter import Charter, ready
 from .purse import Answer
 
 if TYPE_CHECKING:
@@ -168,8 +168,7 @@ def message_of(decision: Decision, channel: str, push: Push) -> Message:
 
 def open_channels(settings: Settings, redis: Redis) -> dict[str, Channel]:
     """Return the channels that the settings configure, by name; their connections open at the first send."""
-    names = Charter(settings).channels
-    return {name: KNOWN[name].open(getattr(settings.channels, name), redis, settings.group) for name in names}
+    return {name: KNOWN[name].open(getattr(settings.channels, name), redis, settings.group) for name in ready(settings)}
 
 
 async def close_channels(channels: Mapping[str, Channel]) -> None:

@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Generic, Literal, TypeVar
 
 import msgspec
-import orjson
 from msgspec import Struct
 
 T = TypeVar("T")
@@ -127,7 +126,7 @@ class Envelope(Struct, Generic[T], frozen=True):
 
 
 class _Event(Struct):
-    """A CloudEvent in the order in which `envelope` writes it."""
+    """A CloudEvent in the order in which it is written."""
 
     specversion: str
     id: str
@@ -136,7 +135,7 @@ class _Event(Struct):
     subject: str
     time: str
     datacontenttype: str
-    data: Decision | Outcome | Transition
+    data: object
 
 
 _encode = msgspec.json.Encoder().encode
@@ -144,24 +143,12 @@ _encode = msgspec.json.Encoder().encode
 
 def encode(payload: Transition | Decision | Outcome, source: str) -> bytes:
     """Return the payload as the bytes of a CloudEvent."""
-    ident, kind, user = _head(payload)
-    return _encode(_Event("1.0", ident, source, kind, user, instant(payload.at), "application/json", payload))
+    return envelope(*_head(payload), payload.at, source, payload)
 
 
 def envelope(ident: str, kind: str, user: str, at: int, source: str, data: object) -> bytes:
-    """Return the bytes of a CloudEvent around `data`, which orjson can write; `at` is int ms UTC."""
-    return orjson.dumps(
-        {
-            "specversion": "1.0",
-            "id": ident,
-            "source": source,
-            "type": kind,
-            "subject": user,
-            "time": instant(at),
-            "datacontenttype": "application/json",
-            "data": data,
-        }
-    )
+    """Return the bytes of a CloudEvent around `data`, which msgspec can write; `at` is int ms UTC."""
+    return _encode(_Event("1.0", ident, source, kind, user, instant(at), "application/json", data))
 
 
 def instant(at: int) -> str:

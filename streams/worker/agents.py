@@ -237,12 +237,12 @@ async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deli
     for decision in decisions:
         contacts = policy.addresses(users.profile(decision.user), deliverer.channels, decision.kind)
         standing, moment = users.standing(decision), now if live else decision.at
-        stop = policy.stop(decision, standing, push, moment, approved=_may_go(partition, decision))
+        stop = policy.stop(decision, standing, push, moment, approved=_may_go(partition, users, decision))
         sends.append(deliverer.deliver(decision, contacts, now, stop))
     return [outcome for outcomes in await asyncio.gather(*sends) for outcome in outcomes]
 
 
-def _may_go(partition: Partition, decision: Decision) -> bool:
+def _may_go(partition: Partition, users: Users, decision: Decision) -> bool:
     """Say whether somebody has approved a push that the breaker has stopped."""
     playbook = decision.playbook
-    return not refused(partition.approvals, playbook, decision.at) and Users(partition).approved(playbook)
+    return not refused(partition.approvals, playbook, decision.at) and users.approved(playbook)

@@ -25,6 +25,7 @@ from streams.push.trigger import Candidate, Known, Origin, Triggers, holds
 from streams.settings import DAY, Settings
 from streams.shard import Reached, Shard
 from streams.worker.partition import Partition
+from streams.worker.patience import regularly
 from streams.worker.standing import Users
 
 HOUR = DAY // 24
@@ -125,16 +126,20 @@ class Calendar:
 
 async def observe(partition: Partition, calendar: Calendar, decide: Decide) -> None:
     """Have each day's candidates decided as it begins, for as long as the partition is held."""
+    async for _ in regularly(partition, LOOK_SECONDS):
+        await keep(partition, calendar, decide)
+
+
+async def keep(partition: Partition, calendar: Calendar, decide: Decide) -> None:
+    """Have the candidates of the days that have begun decided, unless the partition is given up meanwhile."""
     shard, live = partition.shard, partition.settings.clock == "wall"
+    for _ in calendar.read(shard):
+        await asyncio.sleep(0)
     late = round(partition.settings.push.expires_hours * HOUR)
-    while not partition.closing:
-        for _ in calendar.read(shard):
-            await asyncio.sleep(0)
-        oldest = partition.time_now() - late if live else 0
-        for some in calendar.due(shard, partition.known_until(), oldest, lambda user: Users(partition).words(user)):
-            if partition.closing or (some.candidates and not await decide(some.candidates)):
-                return
-            shard.calendar_until = some.reached
-            await partition.relieve()
-            await asyncio.sleep(0)
-        await asyncio.sleep(LOOK_SECONDS)
+    oldest = partition.time_now() - late if live else 0
+    for some in calendar.due(shard, partition.known_until(), oldest, lambda user: Users(partition).words(user)):
+        if partition.closing or (some.candidates and not await decide(some.candidates)):
+            return
+        shard.calendar_until = some.reached
+        await partition.relieve()
+        await asyncio.sleep(0)

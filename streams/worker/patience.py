@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
@@ -17,6 +19,16 @@ LOOK_SECONDS = 0.1
 GIVE_UP_SECONDS = 2.0
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+
+async def regularly(partition: Partition, seconds: float) -> AsyncIterator[None]:
+    """Yield at once, and every so many seconds, for as long as the partition is held."""
+    next_at = -math.inf
+    while not partition.closing:
+        if time.monotonic() >= next_at:
+            yield
+            next_at = time.monotonic() + seconds
+        await asyncio.sleep(CLOSING_SECONDS)
 
 
 async def patiently(partition: Partition, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T | None:

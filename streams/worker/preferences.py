@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from streams import consent, preference
 from streams.preference import PATH, Forged, Mandate
-from streams.push.charter import Charter
+from streams.push.charter import ready
 from streams.settings import Settings
 from streams.wire.event import ChannelName, Feedback
 from streams.wire.message import MessageKind
@@ -218,7 +218,7 @@ def _wanted(said: bytes | Mapping[str, object], mandate: Mandate, channels: Sequ
 
 def _channels(app: Held, mandate: Mandate) -> Sequence[str]:
     """Return the channels that can be switched: those in use, and the one that the message came by."""
-    return tuple(dict.fromkeys((*Charter(app.settings).channels, mandate.channel)))
+    return tuple(dict.fromkeys((*ready(app.settings), mandate.channel)))
 
 
 def _known(app: Held, user: str, feedback: Feedback | None = None) -> consent.Known | None:

@@ -14,7 +14,6 @@ written anew from the rows, some at a time, while all else goes on.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -31,7 +30,7 @@ from streams.tags import Tags, known, tagged
 from streams.wire.message import Decision, read_decision, read_outcome
 from streams.worker.chunk import Chunk
 from streams.worker.partition import Partition
-from streams.worker.patience import CLOSING_SECONDS, patiently
+from streams.worker.patience import patiently, regularly
 
 log = logging.getLogger(__name__)
 Work = Callable[[Partition, Chunk], Awaitable[None]]
@@ -91,12 +90,10 @@ class Serve:
 
     async def tend(self, partition: Partition) -> None:
         """Keep the tags of a partition whole for as long as it is held."""
-        looked_at = -LOOK_SECONDS
-        while self.tags is not None and not partition.closing:
-            if time.monotonic() - looked_at >= LOOK_SECONDS:
-                await patiently(partition, partial(make_whole, self.tags, partition))
-                looked_at = time.monotonic()
-            await asyncio.sleep(CLOSING_SECONDS)
+        if self.tags is None:
+            return
+        async for _ in regularly(partition, LOOK_SECONDS):
+            await patiently(partition, partial(make_whole, self.tags, partition))
 
     async def _tag(self, partition: Partition, chunk: Chunk) -> None:
         assert self.tags is not None  # noqa: S101 (else these topics are not told)

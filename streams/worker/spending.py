@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from streams import metrics
 from streams.push.account import Account, grains, period_of, purse_of, units
-from streams.push.charter import Charter
 from streams.push.purse import Balance, Purse
 from streams.worker.partition import Partition
-from streams.worker.patience import CLOSING_SECONDS, patiently
+from streams.worker.patience import patiently, regularly
 
 LOOK_SECONDS = 10.0
 
 
 async def tell_budgets(partition: Partition, purse: Purse) -> None:
     """Tell what is spent and held of each budget in its present period, for as long as the partition is held."""
-    settings, looked_at = partition.settings, -LOOK_SECONDS
-    zone = Charter(settings).zone
-    while settings.budgets and partition.number == 0 and not partition.closing:
-        if time.monotonic() - looked_at >= LOOK_SECONDS:
-            now, found = partition.time_now(), settings.budgets.items()
-            accounts = [
-                Account(purse_of(name), period_of(b.each, now, zone), grains(b.amount, settings.minor_units))
-                for name, b in found
-            ]
-            _tell(
-                list(settings.budgets), await patiently(partition, partial(purse.balances, accounts)) or [], partition
-            )
-            looked_at = time.monotonic()
-        await asyncio.sleep(CLOSING_SECONDS)
+    settings, zone = partition.settings, ZoneInfo(partition.settings.push.time_zone)
+    if not settings.budgets or partition.number:
+        return
+    async for _ in regularly(partition, LOOK_SECONDS):
+        now = partition.time_now()
+        accounts = [
+            Account(purse_of(name), period_of(budget.each, now, zone), grains(budget.amount, settings.minor_units))
+            for name, budget in settings.budgets.items()
+        ]
+        balances = await patiently(partition, partial(purse.balances, accounts)) or []
+        _tell(list(settings.budgets), balances, partition)
 
 
 def _tell(names: list[str], balances: list[Balance], partition: Partition) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import sys
 import tomllib
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,9 +28,8 @@ from streams.settings import judged
 from streams.shard import Shard
 from streams.wire.message import read_decision, read_outcome
 from streams.worker import agents
-from streams.worker.calendar import Calendar
+from streams.worker.calendar import Calendar, keep
 from streams.worker.partition import Partition, rules_of
-from streams.worker.standing import Users
 from tests.real import yearbook
 from tests.real.orders import ms
 from tests.stories.pushes import Post
@@ -191,17 +191,8 @@ class Year:
 
     async def _release(self):
         released = await agents._release_pushes(self.partition, self.deliverer)
-        await self._keep_calendar()
+        await keep(self.partition, self.calendar, partial(agents._decide_candidates, self.partition, self.decider))
         return await agents._release_steps(self.partition, self.decider) or released
-
-    async def _keep_calendar(self):
-        shard = self.partition.shard
-        for _ in self.calendar.read(shard):
-            pass
-        for some in self.calendar.due(shard, self.partition.known_until(), 0, Users(self.partition).words):
-            if some.candidates:
-                await agents._decide_candidates(self.partition, self.decider, some.candidates)
-            shard.calendar_until = some.reached
 
     def _note_decisions(self, decisions):
         for one in decisions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 
@@ -21,9 +22,8 @@ from streams.shard import Shard
 from streams.wire.control import Approval
 from streams.wire.message import read_decision, read_outcome
 from streams.worker import agents
-from streams.worker.calendar import Calendar
+from streams.worker.calendar import Calendar, keep
 from streams.worker.partition import Partition, rules_of
-from streams.worker.standing import Users
 from tests.stories.script import Player, Story, instant, merge
 from tests.worker.test_partition import Ledger, Reader, chunk
 
@@ -165,19 +165,9 @@ class PushPlayer:
 
     async def _release(self):
         pushes = await agents._release_pushes(self.partition, self.deliverer)
-        await self._keep_calendar()
+        if self.calendar:
+            await keep(self.partition, self.calendar, partial(agents._decide_candidates, self.partition, self.decider))
         return await agents._release_steps(self.partition, self.decider) or pushes
-
-    async def _keep_calendar(self):
-        """Do what `observe` does, once."""
-        shard = self.partition.shard
-        for _ in self.calendar.read(shard) if self.calendar else ():
-            pass
-        due = self.calendar.due(shard, self.partition.known_until(), 0, Users(self.partition).words)
-        for some in due if self.calendar else ():
-            if some.candidates:
-                await agents._decide_candidates(self.partition, self.decider, some.candidates)
-            shard.calendar_until = some.reached
 
     def _decided(self, decision):
         name = f"{decision.playbook}/{decision.step}" if decision.step > 1 else decision.playbook
@@ -208,6 +198,3 @@ class Post:
 
 def moment(at):
     return datetime.fromtimestamp(at // MINUTE * 60, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-__all__ = ["PushPlayer", "PushStory", "instant"]

@@ -226,7 +226,7 @@ def test_given_up_amid_it_the_tags_are_not_whole(play):
 
 
 def test_it_tends_a_partition_for_as_long_as_it_is_held(play, monkeypatch):
-    monkeypatch.setattr("streams.worker.serve.CLOSING_SECONDS", 0.001)
+    monkeypatch.setattr("streams.worker.patience.CLOSING_SECONDS", 0.001)
     monkeypatch.setattr("streams.worker.serve.LOOK_SECONDS", 0.001)
 
     async def steps(serve):
