@@ -14,18 +14,15 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 from msgspec import Meta
 
 from . import Message, Receipt, http
 from .attempt import Answer, Attempts
-from .http import Http, Reply
+from .http import Http, Posting, Reply
 from .terms import URL, Line, Secret
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 TEMPORARY = frozenset({"UNAVAILABLE", "INTERNAL"})
 LIMITED = frozenset({"QUOTA_EXCEEDED", "RESOURCE_EXHAUSTED"})
@@ -52,7 +49,7 @@ class Options(Line, frozen=True):
     ] = ""
 
 
-class AppPush:
+class AppPush(Posting):
     """The channel of app pushes. An address is the registration token of his app."""
 
     name = "app_push"
@@ -63,11 +60,6 @@ class AppPush:
         self._url = f"{options.url.rstrip('/')}/v1/projects/{options.project}/messages:send"
         self._attempts = Attempts(self.name, options, **patience)
         self._http = Http(options.timeout_seconds, repeatable=True)
-
-    @classmethod
-    def open(cls, options: Options, redis: Redis, prefix: str) -> AppPush:  # noqa: ARG003  every channel opens alike
-        """Return the channel of these options."""
-        return cls(options)
 
     async def send(self, message: Message, address: str) -> Receipt:
         """Send the message to an app."""
@@ -81,10 +73,6 @@ class AppPush:
             return await self._http.post(self._url, body, http.JSON | {"Authorization": f"Bearer {token}"}, self._judge)
 
         return await self._attempts(once)
-
-    async def close(self) -> None:
-        """Close the connections; the next send opens them again."""
-        await self._http.close()
 
     def _token(self) -> str:
         file = self.options.token_file

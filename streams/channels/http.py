@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import aiohttp
+    from redis.asyncio import Redis
 
 JSON = {"Content-Type": "application/json"}
 REDIRECT, WRONG, BROKEN, UNAVAILABLE = 300, 400, 500, 503
@@ -88,6 +89,25 @@ class Http:
                 headers={"User-Agent": "awaken"},
             )
         return self._session
+
+
+class Posting:
+    """What every channel over HTTP does alike."""
+
+    _http: Http
+
+    if TYPE_CHECKING:
+
+        def __init__(self, options: Any) -> None: ...
+
+    @classmethod
+    def open(cls, options: Any, redis: Redis, prefix: str) -> Self:  # noqa: ARG003  every channel opens alike
+        """Return the channel of these options."""
+        return cls(options)
+
+    async def close(self) -> None:
+        """Close the connections; the next send opens them again."""
+        await self._http.close()
 
 
 def trouble(reply: Reply) -> Answer | None:

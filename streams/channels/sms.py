@@ -25,14 +25,13 @@ from msgspec import Meta, field
 
 from . import Message, Receipt, http
 from .attempt import Answer, Attempts
-from .http import Http, Reply
+from .http import Http, Posting, Reply
 from .terms import URL, Line, Secret
 from .wording import Pattern, cut, filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from redis.asyncio import Redis
 
 NUMBER = re.compile(r"\+?\d{5,20}")
 TEMPORARY = ("isp.SYSTEM_ERROR", "Throttling", "ServiceUnavailable", "InternalError")
@@ -75,7 +74,7 @@ class Options(Line, frozen=True):
         return {name: cut(text, self.variable_length) for name, text in texts.items()}
 
 
-class Sms:
+class Sms(Posting):
     """The channel of text messages. An address is one phone number, with or without +86."""
 
     name = "sms"
@@ -95,11 +94,6 @@ class Sms:
         self._attempts = Attempts(self.name, options, **patience)
         self._http = Http(options.timeout_seconds, repeatable=False)
 
-    @classmethod
-    def open(cls, options: Options, redis: Redis, prefix: str) -> Sms:  # noqa: ARG003  every channel opens alike
-        """Return the channel of these options."""
-        return cls(options)
-
     async def send(self, message: Message, address: str) -> Receipt:
         """Send the message to a phone number."""
         number = re.sub(r"[\s()-]", "", address)
@@ -112,10 +106,6 @@ class Sms:
             return await self._http.post(url, b"", self._headers(query), _judge)
 
         return await self._attempts(once)
-
-    async def close(self) -> None:
-        """Close the connections; the next send opens them again."""
-        await self._http.close()
 
     def _parameters(self, message: Message, number: str) -> dict[str, str]:
         return {

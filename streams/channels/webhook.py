@@ -30,13 +30,12 @@ from msgspec import Meta
 
 from . import Message, Receipt, http
 from .attempt import Answer, Attempts
-from .http import Http, Reply
+from .http import Http, Posting, Reply
 from .terms import URL, Line, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from redis.asyncio import Redis
 
 PLAIN = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}~"
 GONE = frozenset({410, 422})
@@ -60,7 +59,7 @@ class Options(Line, frozen=True):
     )
 
 
-class Webhook:
+class Webhook(Posting):
     """The webhook channel. Idempotent, because receivers are asked to honour the key."""
 
     name = "webhook"
@@ -72,11 +71,6 @@ class Webhook:
         self._attempts = Attempts(self.name, options, **patience)
         self._http = Http(options.timeout_seconds, repeatable=True)
 
-    @classmethod
-    def open(cls, options: Options, redis: Redis, prefix: str) -> Webhook:  # noqa: ARG003  every channel opens alike
-        """Return the webhook of these options."""
-        return cls(options)
-
     async def send(self, message: Message, address: str) -> Receipt:
         """POST the message until it is taken, refused for good, or the attempts are used up."""
         body = orjson.dumps(msgspec.to_builtins(message) | {"address": address})
@@ -86,10 +80,6 @@ class Webhook:
             return await self._http.post(self.options.url, body, self._headers(key, body), _judge)
 
         return await self._attempts(once)
-
-    async def close(self) -> None:
-        """Close the connections; the next send opens them again."""
-        await self._http.close()
 
     def _headers(self, key: str, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}

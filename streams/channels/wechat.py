@@ -16,15 +16,13 @@ from msgspec import Meta, field
 
 from . import Message, Receipt
 from .attempt import Answer, Attempts
-from .http import Http
+from .http import Http, Posting
 from .terms import URL, Line, Secret
 from .weixin import Weixin
 from .wording import Pattern, fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from redis.asyncio import Redis
 
 
 class Options(Line, frozen=True):
@@ -52,7 +50,7 @@ class Options(Line, frozen=True):
         return texts | ({"link": message.link} if message.link else {})
 
 
-class Wechat:
+class Wechat(Posting):
     """The channel of an official account. An address is the user's openid with this account."""
 
     name = "wechat"
@@ -63,11 +61,6 @@ class Wechat:
         self._attempts = Attempts(self.name, options, clock=clock, **patience)
         self._http = Http(options.timeout_seconds, repeatable=True)
         self._weixin = Weixin(options.url, options.appid, options.secret, self._http, clock)
-
-    @classmethod
-    def open(cls, options: Options, redis: Redis, prefix: str) -> Wechat:  # noqa: ARG003  every channel opens alike
-        """Return the channel of these options."""
-        return cls(options)
 
     async def send(self, message: Message, address: str) -> Receipt:
         """Send the message to an openid."""
@@ -84,7 +77,3 @@ class Wechat:
             return await self._weixin.call("/cgi-bin/message/template/send", body)
 
         return await self._attempts(once)
-
-    async def close(self) -> None:
-        """Close the connections; the next send opens them again."""
-        await self._http.close()

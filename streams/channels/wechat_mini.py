@@ -16,15 +16,13 @@ from msgspec import Meta, field
 
 from . import Message, Receipt
 from .attempt import Answer, Attempts
-from .http import Http
+from .http import Http, Posting
 from .terms import URL, Line, Secret
 from .weixin import Weixin
 from .wording import Pattern, address_of, fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from redis.asyncio import Redis
 
 
 class Options(Line, frozen=True):
@@ -63,7 +61,7 @@ class Options(Line, frozen=True):
         return texts | ({"page": address_of(self.page, message)} if self.page else {})
 
 
-class WechatMini:
+class WechatMini(Posting):
     """The channel of a mini-program. An address is the user's openid with this program."""
 
     name = "wechat_mini"
@@ -74,11 +72,6 @@ class WechatMini:
         self._attempts = Attempts(self.name, options, clock=clock, **patience)
         self._http = Http(options.timeout_seconds, repeatable=False)
         self._weixin = Weixin(options.url, options.appid, options.secret, self._http, clock)
-
-    @classmethod
-    def open(cls, options: Options, redis: Redis, prefix: str) -> WechatMini:  # noqa: ARG003  every channel opens alike
-        """Return the channel of these options."""
-        return cls(options)
 
     async def send(self, message: Message, address: str) -> Receipt:
         """Send the message to an openid."""
@@ -96,7 +89,3 @@ class WechatMini:
             return await self._weixin.call("/cgi-bin/message/subscribe/send", body)
 
         return await self._attempts(once)
-
-    async def close(self) -> None:
-        """Close the connections; the next send opens them again."""
-        await self._http.close()

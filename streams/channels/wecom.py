@@ -10,19 +10,16 @@ Everybody in the group reads it, so this is for a customer's own service group. 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import orjson
 from msgspec import Meta
 
 from . import Message, Receipt, http
 from .attempt import Answer, Attempts
-from .http import Http, Reply
+from .http import Http, Posting, Reply
 from .terms import URL, Line
 from .wording import cut_bytes
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 BUSY, TOO_OFTEN, NO_ROBOT = -1, 45009, 93000
 MAX_TITLE, MAX_DESCRIPTION, MAX_TEXT = 128, 512, 2048
@@ -48,7 +45,7 @@ class Options(Line, frozen=True):
         return _article(message) if message.link else _text(message)
 
 
-class Wecom:
+class Wecom(Posting):
     """The channel of group robots. An address is the key of the robot in the user's group."""
 
     name = "wecom"
@@ -60,11 +57,6 @@ class Wecom:
         self._attempts = Attempts(self.name, options, **patience)
         self._http = Http(options.timeout_seconds, repeatable=False)
 
-    @classmethod
-    def open(cls, options: Options, redis: Redis, prefix: str) -> Wecom:  # noqa: ARG003  every channel opens alike
-        """Return the channel of these options."""
-        return cls(options)
-
     async def send(self, message: Message, address: str) -> Receipt:
         """Send the message to the group whose robot has this key."""
         said = self.options.shown(message)
@@ -75,10 +67,6 @@ class Wecom:
             return await self._http.post(self._url, body, http.JSON, _judge, {"key": address})
 
         return await self._attempts(once)
-
-    async def close(self) -> None:
-        """Close the connections; the next send opens them again."""
-        await self._http.close()
 
 
 def _article(message: Message) -> dict[str, str]:

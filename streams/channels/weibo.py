@@ -11,7 +11,7 @@ message whose answer was lost is not sent again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import orjson
@@ -19,12 +19,9 @@ from msgspec import Meta
 
 from . import Message, Receipt, http
 from .attempt import Answer, Attempts
-from .http import Http, Reply
+from .http import Http, Posting, Reply
 from .terms import URL, Line, Secret
 from .wording import cut
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 TEMPORARY = frozenset({10001, 10002, 10003, 10009, 10010, 10011, 10022, 10023, 10024})
@@ -49,7 +46,7 @@ class Options(Line, frozen=True):
         return _article(message) if message.link and message.picture else _text(message)
 
 
-class Weibo:
+class Weibo(Posting):
     """The channel of a Weibo account. An address is the fan's uid, a number."""
 
     name = "weibo"
@@ -60,11 +57,6 @@ class Weibo:
         self._url = f"{options.url.rstrip('/')}/2/messages/reply.json"
         self._attempts = Attempts(self.name, options, **patience)
         self._http = Http(options.timeout_seconds, repeatable=False)
-
-    @classmethod
-    def open(cls, options: Options, redis: Redis, prefix: str) -> Weibo:  # noqa: ARG003  every channel opens alike
-        """Return the channel of these options."""
-        return cls(options)
 
     async def send(self, message: Message, address: str) -> Receipt:
         """Send the message to a fan."""
@@ -80,10 +72,6 @@ class Weibo:
             return await self._http.post(self._url, body, FORM, _judge)
 
         return await self._attempts(once)
-
-    async def close(self) -> None:
-        """Close the connections; the next send opens them again."""
-        await self._http.close()
 
 
 def _article(message: Message) -> dict[str, str]:
