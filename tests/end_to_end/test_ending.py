@@ -32,11 +32,13 @@ def ended(scene, worker, seconds=60):
 
 
 def test_a_worker_that_cannot_commit_for_long_ends_and_says_why(alone, lone_kafka):
-    # Seldom commits: whenever the broker falls silent, something is folded that waits for the next one.
-    scene = alone(stuck_seconds=2, session_seconds=30, commit_seconds=1)
+    # Commits are seldom, and the broker falls silent after one: with what was folded since, the next cannot be written.
+    scene = alone(stuck_seconds=5, session_seconds=30, commit_seconds=3)
     worker = scene.start_ready(instance="one")
     scene.feed(generate(users=200, seed=31))
     scene.await_more(20)
+    folded = worker.metric("awaken_events_total")
+    scene.wait("more to be folded", lambda: worker.metric("awaken_events_total") >= folded + 200)
     lone_kafka.pause()
     try:
         assert ended(scene, worker) == Ending.STUCK
