@@ -43,7 +43,7 @@ class Pairs(NamedTuple):
         data = np.frombuffer(b"".join(part or b"" for part in parts), np.uint8)
         return cls(data, np.ascontiguousarray(spans[::2]), np.ascontiguousarray(spans[1::2]))
 
-    def __iter__(self) -> Iterator[Any]:
+    def each(self) -> Iterator[tuple[bytes | None, bytes | None]]:
         """Yield (key, value) of each."""
         data = self.data.tobytes()
         for (a, b), (c, d) in zip(self.keys.tolist(), self.values.tolist(), strict=True):
@@ -90,13 +90,13 @@ class Block(Sequence[Record]):
     def __getitem__(self, place: Any) -> Any:
         """Return one record, or a block of those that a slice chooses; its data are shared."""
         if isinstance(place, slice):
-            chosen = range(len(self))[place]
-            headers = {k: self.headers[place] for k, place in enumerate(chosen) if place in self.headers}
+            chosen = range(len(self))[place] if self.headers else ()
+            headers = {k: self.headers[n] for k, n in enumerate(chosen) if n in self.headers}
             pairs = Pairs(self.data, self.keys[place], self.values[place])
             return Block(self.offsets[place], self.timestamps[place], pairs, headers)
+        place = range(len(self))[place]
         key, value = self._bytes(self.keys[place]), self._bytes(self.values[place])
-        headers = self.headers.get(range(len(self))[place], ())
-        return Record(int(self.offsets[place]), int(self.timestamps[place]), key, value, headers)
+        return Record(int(self.offsets[place]), int(self.timestamps[place]), key, value, self.headers.get(place, ()))
 
     def _bytes(self, span: np.ndarray) -> bytes | None:
         return None if span[0] < 0 else self.data[span[0] : span[1]].tobytes()

@@ -20,4 +20,4 @@ def test_it_is_a_sequence_of_its_records(found, part):
 
 @given(st.lists(st.tuples(some, some), max_size=9))
 def test_pairs_are_keys_and_values(pairs):
-    assert list(Pairs.of(pairs)) == pairs
+    assert list(Pairs.of(pairs).each()) == pairs
