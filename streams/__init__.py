@@ -6,6 +6,10 @@ them into the rows, and one Kafka transaction per commit makes it exactly once.
 The way of the data, and the order in which to read:
 
     worker/transport.py     fetch: a message is everything that one fetch brought of one partition
+    worker/batch.py         record batches read and written whole
+    wire/records.py         … their records ⇄ columns
+    wire/varint.py          … and the numbers in them
+    wire/block.py           records as columns, with which the hot path works
     wire/event.py           what comes in, as it is declared
     wire/decode.py          decode: bytes → columns; the bad set aside with a reason
     wire/partitioner.py     where a user's records belong

@@ -12,6 +12,7 @@ import numpy as np
 
 from streams.core.row import CAUSES, DAY, NEVER
 from streams.shard import Shard
+from streams.wire.block import Pairs
 from streams.wire.changelog import encode_rows
 
 HORIZON = 400 * DAY
@@ -41,10 +42,10 @@ def _alone(shard: Shard, key: bytes, number: int, stops: np.ndarray) -> Shard:
     """Return a shard under the same rules that holds this user and no other."""
     rows, orders = shard.rows[[number]], shard.orders(number)
     rows["first_order"] = 0
-    [value] = encode_rows(rows, np.array([len(orders)], np.int32), orders, [None])
+    value, _ = encode_rows(rows, np.array([len(orders)], np.int32), orders)
     lone = Shard(shard.book)
     lone.trust(NEVER, stops)
-    lone.restore([key], [value])
+    lone.restore(Pairs.of([(key, value.tobytes())]))
     lone.settle()
     return lone
 

@@ -58,13 +58,18 @@ class Index:
         start = int(self._ends[row - 1]) if row else 0
         return self._blob[start : int(self._ends[row])].tobytes()
 
-    def keys(self, rows: np.ndarray) -> list[bytes]:
-        """Return the keys of rows (i8[n])."""
+    def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the keys of rows (i8[n]) in one run of bytes (u1[size]), and the span of each in it (i8[n, 2])."""
         ends = np.empty(len(rows), np.int64)
         joined = np.empty(int(_total(rows, self._ends)), np.uint8)
         _gather(rows, self._ends, self._blob, joined, ends)
-        block, starts = joined.tobytes(), [0, *ends[:-1].tolist()]
-        return [block[a:b] for a, b in zip(starts, ends.tolist(), strict=False)]
+        return joined, np.stack([ends - np.diff(ends, prepend=0), ends], axis=1)
+
+    def keys(self, rows: np.ndarray) -> list[bytes]:
+        """Return the keys of rows (i8[n])."""
+        joined, spans = self.gather(rows)
+        block = joined.tobytes()
+        return [block[a:b] for a, b in spans.tolist()]
 
     def between(self, low: int, high: int) -> np.ndarray:
         """Return the rows (i8[n]) of the keys whose hashes lie from `low` up to below `high`, of `HASHES` in all.

@@ -8,7 +8,7 @@ decided, it is told as well (`plan`, `trust`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import orjson
@@ -44,6 +44,7 @@ from streams.index import Index
 from streams.invitation import Invitations
 from streams.tally import Arm
 from streams.trial import Trials
+from streams.wire.block import NOTHING, Pairs
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
 from streams.wire.decode import Payloads, read_feedback
 from streams.wire.event import Feedback, Profile, instant_ms
@@ -54,7 +55,6 @@ SHARED_BITS = {"wechat": ("wechat", "wechat_mini", "wecom")}
 NO_STOPS = np.empty((0, 2), np.int64)
 NOTHING_APPLIED = bytes(ROW["applied"].itemsize)
 NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
-AFTER_ASIDE = b"\x01"
 PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
 HOLD_KEY, STEP_KEY, TRIAL_KEY = ASIDE + b"hold\0", ASIDE + b"step\0", ASIDE + b"trial\0"
 INVITATION_KEY, CALENDAR_KEY = ASIDE + b"invitation\0", ASIDE + b"calendar\0"
@@ -212,6 +212,10 @@ class Shard:
             self._grow(len(self.index))
         return who
 
+    def intern_spans(self, data: np.ndarray, spans: np.ndarray) -> np.ndarray:
+        """Return the row numbers (i4[n]) of user keys that are spans of `data`, giving new users their rows."""
+        return self.intern([data[a:b].tobytes() for a, b in spans.tolist()])
+
     def fold(self, events: np.ndarray, payloads: Payloads) -> np.ndarray:
         """Fold events (EVENT[n], in order) and return the moves they make (MOVE[m]).
 
@@ -243,34 +247,35 @@ class Shard:
         """Count whose attribution window is over, as far as that is vouched for; return the trial and arm of each."""
         return self.trials.settle(self, min(self.watermark, self._vouched))
 
-    def take_changed(self) -> tuple[list[bytes], list[bytes | None]]:
-        """Return what changed since the last call, as keys and values of the changelog; None for who was erased."""
+    def take_changed(self) -> Pairs:
+        """Return what changed since the last call, as the changelog's; the value of who was erased is null."""
         who = np.flatnonzero(self.changed[: len(self.index)])
         self.changed[who] = 0
+        aside = Pairs.of(self._take_aside())
+        return Pairs.joined([self._users(who), aside]) if len(aside) else self._users(who)
+
+    def _users(self, who: np.ndarray) -> Pairs:
+        """Return users (i8[n]) as the changelog's."""
         rows = self.rows[who]
         counts, orders = self._orders_of(who)
         rows["first_order"] = 0
-        profiles = list(map(self.profiles.get, who.tolist())) if self.profiles else [None] * len(who)
-        values: list[bytes | None] = list(encode_rows(rows, counts, orders, profiles))
-        for k in np.flatnonzero(is_blank(rows)).tolist():
-            values[k] = None
-        keys = self.index.keys(who)
-        for key, value in self._take_aside():
-            keys.append(key)
-            values.append(value)
-        return keys, values
+        profiles = list(map(self.profiles.get, who.tolist())) if self.profiles else []
+        keys, names = self.index.gather(who)
+        block, values = encode_rows(rows, counts, orders, profiles)
+        values += len(keys)
+        values[is_blank(rows)] = NOTHING
+        return Pairs(np.concatenate([keys, block]), names, values)
 
-    def restore(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+    def restore(self, pairs: Pairs) -> None:
         """Put back what was read from the changelog, later values over earlier ones. Call `settle` once all is in."""
         self.birthdays = None
         start = 0
-        if None in values or min(keys, default=b"") < AFTER_ASIDE:
-            for k, (key, value) in enumerate(zip(keys, values, strict=True)):
-                if value is None or key.startswith(ASIDE):
-                    self._restore_users(keys[start:k], values[start:k])
-                    start = k + 1
-                    self._restore_aside(key, value)
-        self._restore_users(keys[start:], values[start:])
+        for k in np.flatnonzero(_is_aside(pairs) | (pairs.values[:, 0] < 0)).tolist():
+            self._restore_users(pairs, start, k)
+            start = k + 1
+            [(key, value)] = pairs[k : k + 1].each()
+            self._restore_aside(key or b"", value)
+        self._restore_users(pairs, start, len(pairs))
 
     def settle(self) -> None:
         """Derive deadlines, population and the newest event time from the rows, as after recovery."""
@@ -507,11 +512,11 @@ class Shard:
                 if key.startswith(prefix):
                     dictionary.put(key.removeprefix(prefix).decode(), orjson.loads(value))
 
-    def _restore_users(self, keys: Sequence[bytes], values: Sequence[Any]) -> None:
-        if not keys:
+    def _restore_users(self, pairs: Pairs, first: int, last: int) -> None:
+        if first == last:
             return
-        who = self.intern(keys)
-        rows, counts, orders, profiles = decode_rows(values)
+        who = self.intern_spans(pairs.data, pairs.keys[first:last])
+        rows, counts, orders, profiles = decode_rows(pairs.data, pairs.values[first:last])
         self._make_room_for_orders(len(orders))
         order.put(self._state(), who, rows, counts, orders)
         for number in who.tolist() if self.profiles else ():
@@ -545,6 +550,12 @@ def _is_whole(events: np.ndarray) -> np.ndarray:
     whole: np.ndarray = events["source"] == PROFILES
     whole[heard] = IS_SAID[events["kind"][heard]]
     return whole
+
+
+def _is_aside(pairs: Pairs) -> np.ndarray:
+    """Say of each key whether it is no user's."""
+    aside: np.ndarray = pairs.data[pairs.keys[:, 0]] == ASIDE[0]
+    return aside
 
 
 def _places(book: Rulebook) -> dict[str, int]:

@@ -67,7 +67,7 @@ def test_a_shard_that_is_read_back_holds_what_was_held(history, now):
     model = {}
 
     def commit():
-        other.restore(*shard.take_changed())
+        other.restore(shard.take_changed())
 
     for word, *arguments in history:
         match word:

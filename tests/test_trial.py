@@ -80,7 +80,7 @@ def town():
 
 def restored(shard):
     other = Shard(BOOK)
-    other.restore(*shard.take_changed())
+    other.restore(shard.take_changed())
     other.settle()
     return other
 
@@ -209,8 +209,7 @@ def test_who_is_erased_is_forgotten_but_for_the_sums(town):
     town.decide("u2", at=T0 + 8 * DAY)
     town.shard.take_changed()
     town.erase("u1", T0 + 9 * DAY)
-    keys, values = town.shard.take_changed()
-    assert [v for k, v in zip(keys, values, strict=True) if k.endswith(b"window\0u1")] == [None]
+    assert [v for k, v in town.shard.take_changed().each() if k.endswith(b"window\0u1")] == [None]
     assert town.shard.trials.waiting()["reactivation", "treated"] == 1
     town.pass_to(T0 + 16 * DAY)
     assert town.tally().users == 3
@@ -223,7 +222,7 @@ def test_days_that_are_long_past_are_forgotten_everywhere(town):
     later = T0 + (KEPT_DAYS + 1) * DAY
     town.decide(at=later)
     town.pass_to(later + WEEK + 1)
-    other.restore(*town.shard.take_changed())
+    other.restore(town.shard.take_changed())
     for shard in (town.shard, other):
         assert {s.number for s in shard.trials.sums if s.kind == "day"} == {ENDED + KEPT_DAYS + 1}
         assert total(shard.trials.sums, kind="group").users == 2
@@ -260,7 +259,7 @@ def test_the_sums_of_partitions_add_up_to_those_of_all():
 def test_a_shard_that_is_read_back_says_what_changed_no_second_time(town):
     town.decide()
     other = restored(town.shard)
-    assert [k for k in other.take_changed()[0] if b"trial" in k] == []
+    assert [k for k in dict(other.take_changed().each()) if b"trial" in k] == []
     assert other.trials.waiting() == town.shard.trials.waiting()
 
 
@@ -290,7 +289,7 @@ def test_a_trial_that_goes_from_worker_to_worker_counts_as_if_there_were_one(his
             log.append(moved.shard.take_changed())
             moved.shard = Shard(BOOK)
             for written in log:
-                moved.shard.restore(*written)
+                moved.shard.restore(written)
             moved.shard.settle()
             continue
         day += arguments[0] if word == "pass" else 0

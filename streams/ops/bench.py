@@ -24,7 +24,7 @@ import numpy as np
 import orjson
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
-from kafka.errors import CoordinatorNotAvailableError
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
 from streams import settings as declared
 from streams.ops import job, topics
@@ -33,6 +33,8 @@ from streams.ops.job import Row
 from streams.ops.kafka import RealKafka
 from streams.settings import Settings
 from streams.worker.recovery import read_to_end
+
+NO_COORDINATOR = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
 
 
 def run(
@@ -156,7 +158,7 @@ def _ends(client: KafkaAdminClient, settings: Settings) -> dict[TopicPartition, 
 def _committed(client: KafkaAdminClient, settings: Settings) -> dict[TopicPartition, int]:
     try:
         offsets = client.list_group_offsets(settings.group).get(settings.group, {})
-    except CoordinatorNotAvailableError:  # a new broker makes its offsets topic at the first question
+    except NO_COORDINATOR:  # a new broker makes its offsets topic at the first question
         return {}
     inputs = set(_inputs(settings))
     return {tp: at.offset for tp, at in offsets.items() if tp in inputs and at.offset > 0}

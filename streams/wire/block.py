@@ -11,9 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from streams.wire.varint import read_varint, write_varint
+
 NOTHING = -1
 """Where a span begins that stands for null."""
 Header = tuple[str, bytes | None]
+Keyed = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, Sequence[Header]]
+"""A record to write: key, value, and headers if it has any."""
 
 
 class Record(NamedTuple):
@@ -26,77 +30,138 @@ class Record(NamedTuple):
     headers: tuple[Header, ...] = ()
 
 
-class Pairs(NamedTuple):
-    """Keys and values: `data` u1[size] holds their bytes; `keys` and `values` are their spans (i8[n, 2])."""
+class Pairs:
+    """Keys and values: `data` u1[size] holds their bytes; `keys` and `values` are their spans (i8[n, 2]).
 
-    data: np.ndarray
-    keys: np.ndarray
-    values: np.ndarray
+    `headers` (i8[n, 2]) are the spans of the headers, as Kafka's records hold them.
+    """
+
+    __slots__ = ("data", "headers", "keys", "values")
+
+    def __init__(
+        self, data: np.ndarray, keys: np.ndarray, values: np.ndarray, headers: np.ndarray | None = None
+    ) -> None:
+        self.data, self.keys, self.values = data, keys, values
+        self.headers = np.full_like(keys, NOTHING) if headers is None else headers
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[bytes | None, bytes | None]]) -> Pairs:
-        """Return keys and values that come one by one as a block's."""
-        parts = [part for pair in pairs for part in pair]
+    def of(cls, records: Iterable[Keyed]) -> Pairs:
+        """Return records that come one by one as columns."""
+        rows = [(r[0], r[1], _written(r[2]) if len(r) > 2 and r[2] else None) for r in records]  # noqa: PLR2004
+        parts = [part for row in rows for part in row]
         ends = np.fromiter(accumulate(len(part or b"") for part in parts), np.int64, len(parts))
-        spans = np.stack([np.concatenate([[0], ends])[: len(parts)].astype(np.int64), ends], axis=1)
+        spans = np.stack([ends - np.diff(ends, prepend=0), ends], axis=1)
         spans[[k for k, part in enumerate(parts) if part is None]] = NOTHING
-        data = np.frombuffer(b"".join(part or b"" for part in parts), np.uint8)
-        return cls(data, np.ascontiguousarray(spans[::2]), np.ascontiguousarray(spans[1::2]))
+        data = np.frombuffer(bytearray().join(part or b"" for part in parts), np.uint8)
+        return cls(data, spans[::3].copy(), spans[1::3].copy(), spans[2::3].copy())
+
+    @classmethod
+    def joined(cls, parts: Sequence[Pairs]) -> Pairs:
+        """Return parts that follow upon one another as one."""
+        starts = list(accumulate((len(part.data) for part in parts), initial=0))[:-1]
+        keys, values, headers = (
+            np.concatenate([spans + start * (spans >= 0) for spans, start in zip(column, starts, strict=True)])
+            for column in ([getattr(part, name) for part in parts] for name in ("keys", "values", "headers"))
+        )
+        return cls(np.concatenate([part.data for part in parts]), keys, values, headers)
+
+    @property
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return all of it as what is compiled takes it."""
+        return self.data, self.keys, self.values, self.headers
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, part: slice) -> Pairs:
+        """Return a part of them; its bytes are shared."""
+        keys, values, headers = (np.ascontiguousarray(c[part]) for c in (self.keys, self.values, self.headers))
+        return Pairs(self.data, keys, values, headers)
 
     def each(self) -> Iterator[tuple[bytes | None, bytes | None]]:
         """Yield (key, value) of each."""
-        data = self.data.tobytes()
+        data = self.data.data
         for (a, b), (c, d) in zip(self.keys.tolist(), self.values.tolist(), strict=True):
-            yield None if a < 0 else data[a:b], None if c < 0 else data[c:d]
+            yield None if a < 0 else bytes(data[a:b]), None if c < 0 else bytes(data[c:d])
 
 
 class Block(Sequence[Record]):
     """Records of one partition, offsets ascending: columns for what is compiled, a sequence of records for the rest.
 
     Attributes:
-        data: u1[size], the bytes of all keys and values.
+        data: u1[size], the bytes of all records.
         offsets, timestamps: i8[n]; timestamps in int ms UTC.
         keys, values: i8[n, 2], their spans in `data`.
-        headers: those of the records that have any, by place.
+        headers: i8[n, 2], the spans of the headers as Kafka holds them.
     """
 
     __slots__ = ("data", "headers", "keys", "offsets", "timestamps", "values")
 
-    def __init__(
-        self, offsets: np.ndarray, timestamps: np.ndarray, pairs: Pairs, headers: dict[int, tuple[Header, ...]]
-    ) -> None:
-        self.offsets, self.timestamps, self.headers = offsets, timestamps, headers
-        self.data, self.keys, self.values = pairs
+    def __init__(self, offsets: np.ndarray, timestamps: np.ndarray, pairs: Pairs) -> None:
+        self.offsets, self.timestamps = offsets, timestamps
+        self.data, self.keys, self.values, self.headers = pairs.columns
 
     @classmethod
     def of(cls, records: Iterable[Any]) -> Block:
         """Return records that come one by one (`Record`, or what has its attributes) as a block."""
         records = list(records)
         return cls(
-            np.array([r.offset for r in records], np.int64),
-            np.array([r.timestamp for r in records], np.int64),
-            Pairs.of((r.key, r.value) for r in records),
-            {k: tuple(r.headers) for k, r in enumerate(records) if r.headers},
+            np.fromiter((r.offset for r in records), np.int64, len(records)),
+            np.fromiter((r.timestamp for r in records), np.int64, len(records)),
+            Pairs.of((r.key, r.value, r.headers) for r in records),
+        )
+
+    @classmethod
+    def joined(cls, blocks: Sequence[Block]) -> Block:
+        """Return blocks that follow upon one another as one."""
+        return cls(
+            np.concatenate([block.offsets for block in blocks]),
+            np.concatenate([block.timestamps for block in blocks]),
+            Pairs.joined([block.pairs for block in blocks]),
         )
 
     @property
     def pairs(self) -> Pairs:
-        """Return the keys and values."""
-        return Pairs(self.data, self.keys, self.values)
+        """Return the keys, values and headers."""
+        return Pairs(self.data, self.keys, self.values, self.headers)
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def __getitem__(self, place: Any) -> Any:
-        """Return one record, or a block of those that a slice chooses; its data are shared."""
+        """Return one record, or a block of those that a slice chooses; its bytes are shared."""
         if isinstance(place, slice):
-            chosen = range(len(self))[place] if self.headers else ()
-            headers = {k: self.headers[n] for k, n in enumerate(chosen) if n in self.headers}
-            pairs = Pairs(self.data, self.keys[place], self.values[place])
-            return Block(self.offsets[place], self.timestamps[place], pairs, headers)
-        place = range(len(self))[place]
-        key, value = self._bytes(self.keys[place]), self._bytes(self.values[place])
-        return Record(int(self.offsets[place]), int(self.timestamps[place]), key, value, self.headers.get(place, ()))
+            offsets, timestamps = (np.ascontiguousarray(c[place]) for c in (self.offsets, self.timestamps))
+            return Block(offsets, timestamps, self.pairs[place])
+        key, value, held = (self._bytes(spans[place]) for spans in (self.keys, self.values, self.headers))
+        return Record(int(self.offsets[place]), int(self.timestamps[place]), key, value, _read(held))
 
     def _bytes(self, span: np.ndarray) -> bytes | None:
         return None if span[0] < 0 else self.data[span[0] : span[1]].tobytes()
+
+
+def _written(headers: Iterable[Header]) -> bytes:
+    """Return headers as Kafka's records hold them."""
+    written = [(name.encode(), value) for name, value in headers]
+    out = bytearray(5 + sum(10 + len(name) + len(value or b"") for name, value in written))
+    room, at = np.frombuffer(out, np.uint8), write_varint(np.frombuffer(out, np.uint8), 0, len(written))
+    for part in (part for header in written for part in header):
+        at = write_varint(room, at, NOTHING if part is None else len(part))
+        out[at : at + len(part or b"")] = part or b""
+        at += len(part or b"")
+    return bytes(out[:at])
+
+
+def _read(data: bytes | None) -> tuple[Header, ...]:
+    """Return headers that are held as Kafka's records hold them."""
+    if data is None:
+        return ()
+    held, parts = np.frombuffer(data, np.uint8), []
+    count, at = read_varint(held, 0, len(data))
+    for _ in range(2 * count):
+        size, at = read_varint(held, at, len(data))
+        parts.append(None if size < 0 else data[at : at + size])
+        at += max(size, 0)
+    return tuple(
+        ((name or b"").decode(errors="replace"), value) for name, value in zip(*[iter(parts)] * 2, strict=True)
+    )

@@ -17,6 +17,7 @@ from numba import njit
 
 from streams.core.row import LAYOUT, ORDER, ROW
 from streams.wire import layout
+from streams.wire.block import Pairs
 
 MAGIC = b"AW"
 HEAD_SIZE, ROW_SIZE, ORDER_SIZE = 4, ROW.itemsize, ORDER.itemsize
@@ -40,58 +41,57 @@ class Decoded(NamedTuple):
 
 
 def encode_rows(
-    rows: np.ndarray, counts: np.ndarray, orders: np.ndarray, profiles: Sequence[bytes | None]
-) -> list[bytes]:
-    """Return the changelog values of rows (ROW[n]), each with its number of orders and its profile."""
-    sizes = HEAD_SIZE + ROW_SIZE + counts.astype(np.int64) * ORDER_SIZE
-    ends = np.cumsum(sizes)
+    rows: np.ndarray, counts: np.ndarray, orders: np.ndarray, profiles: Sequence[bytes | None] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the changelog values of rows (ROW[n]), each with its number of orders and, if any has one, its profile.
+
+    One run of bytes (u1[size]), and the span of each value in it (i8[n, 2]).
+    """
+    lengths = np.zeros(len(rows), np.int64)
+    lengths[: len(profiles)] = [len(profile or b"") for profile in profiles]
+    told = np.frombuffer(b"".join(profile or b"" for profile in profiles), np.uint8)
+    ends = np.cumsum(HEAD_SIZE + ROW_SIZE + counts.astype(np.int64) * ORDER_SIZE + lengths)
+    spans = np.stack([ends - np.diff(ends, prepend=0), ends], axis=1)
     block = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
-    _pack(_bytes(rows), counts, _bytes(orders), SIZES, LAYOUT, block)
-    joined, stops = block.tobytes(), ends.tolist()
-    values = [joined[a:b] for a, b in zip([0, *stops], stops, strict=False)]
-    if any(profiles):
-        return [v if p is None else v + p for v, p in zip(values, profiles, strict=True)]
-    return values
+    _pack(_bytes(rows), counts, _bytes(orders), told, lengths, SIZES, LAYOUT, block)
+    return block, spans
 
 
-def decode_rows(values: Sequence[bytes]) -> Decoded:
-    """Return what changelog values of users hold.
+def decode_rows(data: np.ndarray, values: np.ndarray) -> Decoded:
+    """Return what changelog values of users hold, whose spans (i8[n, 2]) in `data` (u1[size]) are given.
 
     Raises:
         UnknownLayout: a value is none of ours, or of a version that is newer than this one.
     """
-    joined, sizes = _joined(values)
-    if _strange(joined, sizes, LAYOUT):
-        heads = {v[:3] for v in values}
-        if strange := heads - {MAGIC + bytes([known]) for known in (LAYOUT, *layout.OLDER)}:
-            known = ", ".join(map(str, (*layout.OLDER, LAYOUT)))
-            raise UnknownLayout(f"changelog values begin {sorted(strange)}: this version reads the layouts {known}")
-        values = [_present(v) for v in values]
-        joined, sizes = _joined(values)
-    return _decode(values, joined, sizes)
+    if _strange(data, values, LAYOUT):
+        present = [_present(data[a:b].tobytes()) for a, b in values.tolist()]
+        made = Pairs.of((None, value) for value in present)
+        data, values = made.data, made.values
+    sizes = values[:, 1] - values[:, 0]
+    n, starts = len(values), values[:, 0].copy()
+    if n and sizes.min() < HEAD_SIZE + ROW_SIZE:
+        raise UnknownLayout(f"a changelog value of {sizes.min()} bytes is too short")
+    counts = data[starts + 3].astype(np.int32)
+    known = HEAD_SIZE + ROW_SIZE + counts * ORDER_SIZE
+    if n and (sizes < known).any():
+        raise UnknownLayout(f"a changelog value of {sizes.min()} bytes lacks orders")
+    rows, orders = np.empty(n, ROW), np.empty(int(counts.sum()), ORDER)
+    _unpack(data, starts, counts, SIZES, _bytes(rows), _bytes(orders))
+    told = np.flatnonzero(sizes > known).tolist()
+    profiles = [(k, data[values[k, 0] + known[k] : values[k, 1]].tobytes()) for k in told]
+    return Decoded(rows, counts, orders, profiles)
 
 
 def _present(value: bytes) -> bytes:
     """Return a value in the present layout."""
-    bring: Callable[[bytes], bytes] | None = layout.OLDER.get(value[2])
-    return value if bring is None else bring(value)
-
-
-def _joined(values: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
-    """Return values as one run of bytes (u1[size]), and the size of each (i8[n])."""
-    return np.frombuffer(b"".join(values), np.uint8), np.fromiter(map(len, values), np.int64, len(values))
-
-
-def _decode(values: Sequence[bytes], joined: np.ndarray, sizes: np.ndarray) -> Decoded:
-    n, starts = len(values), np.cumsum(sizes) - sizes
-    if n and sizes.min() < HEAD_SIZE + ROW_SIZE:
-        raise UnknownLayout(f"a changelog value of {sizes.min()} bytes is too short")
-    counts = joined[starts + 3].astype(np.int32)
-    known = HEAD_SIZE + ROW_SIZE + counts * ORDER_SIZE
-    rows, orders = np.empty(n, ROW), np.empty(int(counts.sum()), ORDER)
-    _unpack(joined, starts, counts, SIZES, _bytes(rows), _bytes(orders))
-    profiles = [(k, values[k][int(known[k]) :]) for k in np.flatnonzero(sizes > known).tolist()]
-    return Decoded(rows, counts, orders, profiles)
+    if value[:3] == MAGIC + bytes([LAYOUT]):
+        return value
+    older = value.startswith(MAGIC) and len(value) >= HEAD_SIZE
+    bring: Callable[[bytes], bytes] | None = layout.OLDER.get(value[2]) if older else None
+    if bring is None:
+        known = ", ".join(map(str, (*layout.OLDER, LAYOUT)))
+        raise UnknownLayout(f"a changelog value begins {value[:3]!r}: this version reads the layouts {known}")
+    return bring(value)
 
 
 def _bytes(records: np.ndarray) -> np.ndarray:
@@ -112,15 +112,16 @@ def _copy(source, at, target, to, size):  # type: ignore[no-untyped-def] # noqa:
 
 
 @njit(cache=True)
-def _pack(rows, counts, orders, sizes, version, block):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    """Write each row with its orders, both as bytes one after the other, into `block`."""
-    row = order = at = np.uint64(0)
+def _pack(rows, counts, orders, told, lengths, sizes, version, block):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Write each row with its orders and its profile, all as bytes one after the other, into `block`."""
+    row = order = profile = at = np.uint64(0)
     row_size, order_size = np.uint64(sizes[0]), np.uint64(sizes[1])
     for k in range(counts.size):
         block[at], block[at + np.uint64(1)] = 65, 87
         block[at + np.uint64(2)], block[at + np.uint64(3)] = version, counts[k]
         row, at = _copy(rows, row, block, at + np.uint64(HEAD_SIZE), row_size)
         order, at = _copy(orders, order, block, at, np.uint64(counts[k]) * order_size)
+        profile, at = _copy(told, profile, block, at, np.uint64(lengths[k]))
 
 
 @njit(cache=True)
@@ -134,11 +135,10 @@ def _unpack(joined, starts, counts, sizes, rows, orders):  # type: ignore[no-unt
 
 
 @njit(cache=True)
-def _strange(joined, sizes, version):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _strange(data, values, version):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Say whether any value is not one of ours, of this version."""
-    at = 0
-    for k in range(sizes.size):
-        if sizes[k] < HEAD_SIZE or joined[at] != 65 or joined[at + 1] != 87 or joined[at + 2] != version:  # noqa: PLR2004
+    for k in range(len(values)):
+        at = values[k, 0]
+        if values[k, 1] - at < HEAD_SIZE or data[at] != 65 or data[at + 1] != 87 or data[at + 2] != version:  # noqa: PLR2004
             return True
-        at += sizes[k]
     return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streams.wire.decode import Record
+from streams.wire.block import Block
 
 
 class Chunk(NamedTuple):
@@ -16,7 +16,7 @@ class Chunk(NamedTuple):
 
     topic: str
     partition: int
-    records: list[Record]
+    records: Block
     next_offset: int
     heard_at: int = 0
     follows: int | None = None

@@ -38,14 +38,12 @@ from aiokafka.structs import TopicPartition
 
 from streams import metrics
 from streams.settings import Settings
+from streams.wire.block import Keyed, Pairs
+from streams.worker.batch import written
 
 BATCH_BYTES = 900_000
-NO_HEADERS: list[tuple[str, bytes | None]] = []
-Headers = list[tuple[str, bytes | None]]
-Keyed = tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, Headers]
-"""A record to write: key, value, and headers if it has any."""
-Waiting = Mapping[TopicPartition, Sequence[Keyed]]
-Going = Iterable[tuple[TopicPartition, Iterable[Keyed]]]
+Waiting = Mapping[TopicPartition, Sequence[Pairs]]
+Going = Iterable[tuple[TopicPartition, Sequence[Pairs]]]
 Positions = Mapping[TopicPartition, int]
 
 
@@ -59,13 +57,13 @@ class Ledger(Protocol):
     pending_bytes: int
     changelog_position: int
 
-    def record(self, topic: str, records: Iterable[Keyed], partition: int | None = None) -> None:
-        """Let records (key, value) wait for the next commit; for our own partition of the topic, or for another."""
+    def record(self, topic: str, records: Pairs | Iterable[Keyed], partition: int | None = None) -> None:
+        """Let records wait for the next commit; for our own partition of the topic, or for another."""
 
     def position(self, topic: str, offset: int) -> None:
         """Note that reading of the input `topic` goes on at `offset` once the next commit is done."""
 
-    async def commit(self, changelog: Sequence[Keyed]) -> bool:
+    async def commit(self, changelog: Pairs | Iterable[Keyed]) -> bool:
         """Write everything that waits, and the changed rows; say whether there was anything to write."""
 
     async def close(self) -> None:
@@ -79,29 +77,31 @@ class Broken(Exception):
 class Gathering(ABC):
     """What both ledgers share: records and positions that wait, by topic."""
 
+    transactional = False
+
     def __init__(self, partition: int, changelog_topic: str) -> None:
         self.partition = partition
         self.changelog_topic = changelog_topic
         self.pending_bytes = 0
         self.changelog_position = 0  # after the newest row that this ledger wrote
-        self._records: dict[TopicPartition, list[Keyed]] = {}
+        self._records: dict[TopicPartition, list[Pairs]] = {}
         self._changelog = TopicPartition(changelog_topic, partition)
         self._positions: dict[TopicPartition, int] = {}
         self._failure: Exception | None = None
 
-    def record(self, topic: str, records: Iterable[Keyed], partition: int | None = None) -> None:
-        """Let records (key, value) wait for the next commit; for our own partition of the topic, or for another."""
+    def record(self, topic: str, records: Pairs | Iterable[Keyed], partition: int | None = None) -> None:
+        """Let records wait for the next commit; for our own partition of the topic, or for another."""
         place = TopicPartition(topic, self.partition if partition is None else partition)
-        waiting = self._records.setdefault(place, [])
-        before = len(waiting)
-        waiting.extend(records)
-        self.pending_bytes += sum(len(record[1] or b"") for record in waiting[before:])
+        pairs = _pairs(records)
+        if len(pairs):
+            self._records.setdefault(place, []).append(pairs)
+            self.pending_bytes += len(pairs.data)
 
     def position(self, topic: str, offset: int) -> None:
         """Note that reading of the input `topic` goes on at `offset` once the next commit is done."""
         self._positions[TopicPartition(topic, self.partition)] = offset
 
-    async def commit(self, changelog: Sequence[Keyed]) -> bool:
+    async def commit(self, changelog: Pairs | Iterable[Keyed]) -> bool:
         """Write everything that waits, and the changed rows; say whether there was anything to write.
 
         Raises:
@@ -110,13 +110,13 @@ class Gathering(ABC):
         """
         if self._failure is not None:
             raise self._failure
-        records, positions = self._records, self._positions
-        if not records and not positions and not changelog:
+        records, positions, rows = self._records, self._positions, _pairs(changelog)
+        if not records and not positions and not len(rows):
             return False
         self._records, self._positions, self.pending_bytes = {}, {}, 0
         started = time.perf_counter()
         try:
-            await self._write_all(records, positions, changelog)
+            await self._write_all(records, positions, rows)
         except (ProducerFenced, InvalidProducerEpoch) as error:
             self._failure = Fenced(f"partition {self.partition}")
             raise self._failure from error
@@ -127,7 +127,7 @@ class Gathering(ABC):
         return True
 
     @abstractmethod
-    async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Keyed]) -> None:
+    async def _write_all(self, records: Waiting, positions: Positions, changelog: Pairs) -> None:
         """Write a commit's records, rows and positions."""
 
     async def _write(self, producer: AIOKafkaProducer, going: Going) -> None:
@@ -135,8 +135,8 @@ class Gathering(ABC):
         sent: list[Awaitable[Any]] = []
         refused: list[BaseException] = []
         try:
-            for place, records in going:
-                await self._send(producer, place, records, sent)
+            for place, parts in going:
+                await self._send(producer, place, parts, sent)
         except IllegalOperation as error:  # what was sent before has failed; its own future says why
             refused.append(error)
         # Every future is looked at, failed or not: asyncio would complain of an exception that nobody saw.
@@ -147,23 +147,20 @@ class Gathering(ABC):
         self.changelog_position = max(rows, default=self.changelog_position)
 
     async def _send(
-        self, producer: AIOKafkaProducer, place: TopicPartition, records: Iterable[Keyed], sent: list[Awaitable[Any]]
+        self, producer: AIOKafkaProducer, place: TopicPartition, parts: Sequence[Pairs], sent: list[Awaitable[Any]]
     ) -> None:
         """Hand records to the producer in batches; add to `sent` what to await for their acknowledgement."""
-        batch, count = producer.create_batch(), 0
-        for record in records:
-            if not _append(batch, *record):
-                sent.append(await producer.send_batch(batch, place.topic, partition=place.partition))
-                batch = producer.create_batch()
-                _append(batch, *record)  # an empty batch takes a record of any size
-            count += 1
-        if count:
-            sent.append(await producer.send_batch(batch, place.topic, partition=place.partition))
-        metrics.COMMITTED.labels(place.topic).inc(count)
+        pairs = parts[0] if len(parts) == 1 else Pairs.joined(parts)
+        for batch in written(pairs, BATCH_BYTES, transactional=self.transactional):
+            acknowledged = await producer.send_batch(batch, place.topic, partition=place.partition)
+            sent.append(acknowledged)
+        metrics.COMMITTED.labels(place.topic).inc(len(pairs))
 
 
 class TransactionalLedger(Gathering):
     """Exactly once: one transaction a commit."""
+
+    transactional = True
 
     def __init__(self, producer: AIOKafkaProducer, group: str, partition: int, changelog_topic: str) -> None:
         super().__init__(partition, changelog_topic)
@@ -182,9 +179,9 @@ class TransactionalLedger(Gathering):
         await producer.start()
         return cls(producer, settings.group, partition, changelog_topic)
 
-    async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Keyed]) -> None:
+    async def _write_all(self, records: Waiting, positions: Positions, changelog: Pairs) -> None:
         await self._producer.begin_transaction()
-        await self._write(self._producer, ((self._changelog, changelog), *records.items()))
+        await self._write(self._producer, ((self._changelog, [changelog]), *records.items()))
         if positions:
             await self._producer.send_offsets_to_transaction(positions, self._group)
         await self._producer.commit_transaction()
@@ -221,9 +218,9 @@ class PlainLedger(Gathering):
         await producer.start()
         return cls(producer, partition, changelog_topic, commit_positions)
 
-    async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Keyed]) -> None:
+    async def _write_all(self, records: Waiting, positions: Positions, changelog: Pairs) -> None:
         await self._write(self._producer, records.items())
-        await self._write(self._producer, [(self._changelog, changelog)])
+        await self._write(self._producer, [(self._changelog, [changelog])])
         if positions:
             await self._commit_positions(positions)
 
@@ -232,14 +229,8 @@ class PlainLedger(Gathering):
         await _stop(self._producer)
 
 
-def _append(batch: Any, key: bytes | None, value: bytes | None, headers: Headers = NO_HEADERS) -> bool:
-    """Append a record to a batch; False where it is full. This is BatchBuilder.append at half its cost."""
-    number = batch._relative_offset  # noqa: SLF001
-    if batch._builder.append(number, None, key, value, headers) is None:  # noqa: SLF001
-        batch.close()
-        return False
-    batch._relative_offset = number + 1  # noqa: SLF001
-    return True
+def _pairs(records: Pairs | Iterable[Keyed]) -> Pairs:
+    return records if isinstance(records, Pairs) else Pairs.of(records)
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:

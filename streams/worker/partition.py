@@ -25,6 +25,7 @@ from streams.core.rules import Rulebook
 from streams.merge import Merge
 from streams.settings import Settings
 from streams.shard import Shard
+from streams.wire.block import Keyed
 from streams.wire.control import Approval, Backfill
 from streams.wire.decode import Bad, Names, Payloads, decode
 from streams.wire.event import Profile
@@ -34,7 +35,7 @@ from streams.wire.transition import Encoder
 from streams.worker import referral
 from streams.worker.chunk import Chunk
 from streams.worker.control import View, trusted
-from streams.worker.ledger import Fenced, Keyed, Ledger
+from streams.worker.ledger import Fenced, Ledger
 
 Forget = Callable[[str], Awaitable[object]]
 log = logging.getLogger(__name__)
@@ -194,7 +195,7 @@ class Partition:
             await self._forget_erased()
             self._take_positions()
             try:
-                if await self.ledger.commit(self._changed()):
+                if await self.ledger.commit(self.shard.take_changed()):
                     metrics.LAST_COMMIT.set(time.time())
             except Fenced:
                 self.closing = True
@@ -345,11 +346,8 @@ class Partition:
             "awaken-offset": str(record.offset),
             "awaken-timestamp": str(record.timestamp),
         }
-        headers = [*record.headers, *((name, text.encode()) for name, text in said.items())]
+        headers = (*record.headers, *((name, text.encode()) for name, text in said.items()))
         return record.key, record.value, headers
-
-    def _changed(self) -> list[Keyed]:
-        return list(zip(*self.shard.take_changed(), strict=True))
 
     def _names(self) -> Names | None:
         """Return the codes of names; None where no dimension asks for them."""

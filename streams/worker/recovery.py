@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from streams import metrics
 from streams.shard import Shard
+from streams.wire.block import Block
 from streams.worker.batch import records, whole
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ async def read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition) -> bool:
     return end is not None and end >= 0 and await consumer.position(tp) >= end
 
 
-def _restore(shard: Shard, found: list[Any]) -> None:
+def _restore(shard: Shard, found: Block) -> None:
     """Put what a fetch brought in place."""
-    shard.restore([r.key for r in found], [r.value for r in found])
+    shard.restore(found.pairs)
     metrics.RECOVERED.inc(len(found))

@@ -42,6 +42,7 @@ from faust.transport.consumer import ConsumerMessage
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.wire.block import Block
 from streams.worker.batch import records, whole
 from streams.worker.chunk import Chunk
 
@@ -69,7 +70,7 @@ class End(NamedTuple):
 class Fetched(NamedTuple):
     """What a fetch brought of a partition, and the offset after what the fetch before it brought, if there was one."""
 
-    records: list[Any]
+    records: Block
     follows: int | None
 
 
@@ -119,7 +120,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
         if _assignment(consumer) is not self._sought:
             return {}
         fetched = {tp: Fetched(records(found), self._handed.get(tp)) for tp, found in batches.items()}
-        self._handed |= {tp: found.records[-1].offset + 1 for tp, found in fetched.items()}
+        self._handed |= {tp: int(found.records.offsets[-1]) + 1 for tp, found in fetched.items()}
         self.fetched.update(fetched.keys())
         self._fetched_of = self._sought
         self.ends = {tp: end for tp, end in _ends(consumer) if end.heard_at > self._sought_at}
@@ -243,17 +244,17 @@ class ChunkConsumer(driver.Consumer):
                 yield tp, self._to_message(tp, found)
 
     def _to_message(self, tp: TP, record: Fetched) -> ConsumerMessage:
-        last = record.records[-1]
+        offset, at = int(record.records.offsets[-1]), int(record.records.timestamps[-1])
         end = self._thread.ends.get(tp)
         # Of an unknown end the latest that it can be: what another topic said before must not let this one pass.
         heard_at = end.heard_at if end else time.time_ns() // 1_000_000
-        chunk = Chunk(tp.topic, tp.partition, record.records, last.offset + 1, heard_at, record.follows)
+        chunk = Chunk(tp.topic, tp.partition, record.records, offset + 1, heard_at, record.follows)
         return ConsumerMessage(
             tp.topic,
             tp.partition,
-            last.offset,
-            last.timestamp / 1000,
-            last.timestamp_type,
+            offset,
+            at / 1000,
+            0,
             (),
             None,
             chunk,

@@ -15,6 +15,7 @@ from streams.core.row import EVENT
 from streams.core.rules import Rulebook
 from streams.shard import Shard
 from streams.wire.partitioner import home
+from streams.worker.batch import WholeBatch, records, written
 
 log = logging.getLogger(__name__)
 LONG_SECONDS = 2.0
@@ -28,7 +29,10 @@ def warm(book: Rulebook) -> None:
     event["row"] = shard.intern([b"nobody"])
     shard.fold(event, {})
     shard.advance(1)
-    Shard(book).restore(*shard.take_changed())
+    changed = shard.take_changed()
+    Shard(book).restore(changed)
+    for batch in written(changed, 0, transactional=False):
+        records(WholeBatch(batch._build(), 0))  # noqa: SLF001 (as a producer does)
     shard.index.between(0, 1)
     home(b"nobody", 1)
     hash_texts(["nothing"])

@@ -31,7 +31,7 @@ REPEATS = 5
 async def write(settings, tp, shard):
     """Commit all users, some in each transaction, as a worker does."""
     ledger = await TransactionalLedger.open(settings, tp.partition, tp.topic)
-    rows = list(zip(*shard.take_changed(), strict=True))
+    rows = shard.take_changed()
     for first in range(0, len(rows), CHUNK):
         ledger.position(settings.topics.clicks, first)
         await ledger.commit(rows[first : first + CHUNK])
@@ -67,8 +67,7 @@ async def rows_alone(rows, book):
     """Put the rows in place that stand in memory."""
     shard = Shard(book)
     for first in range(0, len(rows), CHUNK):
-        some = rows[first : first + CHUNK]
-        shard.restore([key for key, _ in some], [value for _, value in some])
+        shard.restore(rows[first : first + CHUNK])
     shard.settle()
 
 
@@ -89,7 +88,7 @@ def main():
         tp = TopicPartition(topics.changelog(settings), 0)
         shard = peopled(book, users)
         rows = asyncio.run(write(settings, tp, shard))
-        size = sum(len(key) + len(value) for key, value in rows)
+        size = len(rows.data)
         print(f"{len(rows):,} rows of {size / len(rows):.0f} bytes; median of {REPEATS}, one core\n")
         ways = {
             "recovery": lambda: whole_way(settings, tp, book, shard),

@@ -13,7 +13,6 @@ import numpy as np
 import orjson
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
 from streams.core.row import CLICKS, DAY, ORDERS
@@ -21,11 +20,12 @@ from streams.core.rules import activity_only
 from streams.merge import Merge
 from streams.ops import job
 from streams.shard import Shard
+from streams.wire.block import Pairs
 from streams.wire.decode import decode
 from streams.wire.message import Transition, envelope
 from streams.wire.transition import Encoder
-from streams.worker.batch import PartitionRecords, records, whole
-from streams.worker.ledger import _append
+from streams.worker.batch import Fetched, PartitionRecords, records, whole, written
+from streams.worker.ledger import BATCH_BYTES
 
 REPEATS = 5
 CHUNK = 10_000
@@ -76,7 +76,7 @@ def batches(stream, wanted):
 
 def fetch(first, data, key_deserializer):
     made = PartitionRecords(
-        TopicPartition("t", 0), MemoryRecords(data), [], first, key_deserializer, None, False, READ_COMMITTED
+        TopicPartition("t", 0), Fetched(data), [], first, key_deserializer, None, False, READ_COMMITTED
     )
     return list(made)
 
@@ -96,14 +96,15 @@ def by_dictionary(moves, index):
     return out
 
 
-def append_all(append, pairs):
+def batches_of(pairs):
+    return [batch._build() for batch in written(pairs, BATCH_BYTES, transactional=True)]
+
+
+def append_plainly(pairs):
     builder = BatchBuilder(1 << 30, 0)
-    for key, value in pairs:
-        append(builder, key, value)
-
-
-def append_plainly(builder, key, value):
-    return builder.append(timestamp=None, key=key, value=value)
+    for key, value in pairs.each():
+        builder.append(timestamp=None, key=key, value=value)
+    builder._build()
 
 
 def run(clock, fetches):
@@ -124,27 +125,27 @@ def run(clock, fetches):
         moves = np.concatenate(
             [clock("fold", shard.fold, events, {}), clock("advance", shard.advance, max(shard.newest, 1))]
         )
-        written = clock("transitions, by template", encoder.encode, moves, shard.index)
+        transitions = clock("transitions, by template", encoder.encode, moves, shard.index)
         clock("transitions, by dictionary (not taken)", by_dictionary, moves, shard.index)
-        pairs = [pair for pairs in written.values() for pair in pairs]
-        pairs += zip(*clock("changed rows, taken and encoded", shard.take_changed), strict=True)
-        clock("batches, by the compiled builder", append_all, _append, pairs)
-        clock("batches, by BatchBuilder.append (not taken)", append_all, append_plainly, pairs)
+        changed = clock("changed rows, taken and encoded", shard.take_changed)
+        pairs = Pairs.joined([changed, *(Pairs.of(told) for told in transitions.values())])
+        clock("batches, whole", batches_of, pairs)
+        clock("batches, by BatchBuilder.append (not taken)", append_plainly, pairs)
     return shard
 
 
 def recovery(shard):
     """Rows a second read back from changelog values, the fetch left out."""
     shard.changed[: len(shard.index)] = 1
-    keys, values = shard.take_changed()
+    rows = shard.take_changed()
     times = []
     for _ in range(REPEATS):
         restored, started = Shard(RULES), time.perf_counter()
-        for start in range(0, len(values), 5_000):
-            restored.restore(keys[start : start + 5_000], values[start : start + 5_000])
+        for start in range(0, len(rows), 5_000):
+            restored.restore(rows[start : start + 5_000])
         restored.settle()
         times.append(time.perf_counter() - started)
-    return len(values) / statistics.median(times)
+    return len(rows) / statistics.median(times)
 
 
 def main():

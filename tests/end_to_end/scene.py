@@ -15,6 +15,7 @@ from streams.channels.known import Channels
 from streams.ops import topics
 from streams.ops.admin import connect
 from streams.settings import Gate, Playbook
+from streams.wire.block import Pairs
 from streams.wire.changelog import ASIDE, decode_rows
 from streams.wire.message import read_decision, read_outcome, read_transition
 from tests.end_to_end import history, topic
@@ -194,7 +195,8 @@ class Scene:
         """Each user's newest row in the changelog, by user."""
         newest = {record.key: record.value for record in self.changelog() if not record.key.startswith(ASIDE)}
         known = {key.decode(): value for key, value in newest.items() if value is not None}
-        return dict(zip(known, decode_rows(list(known.values())).rows, strict=True))
+        pairs = Pairs.of((None, value) for value in known.values())
+        return dict(zip(known, decode_rows(pairs.data, pairs.values).rows, strict=True))
 
     def control(self):
         """All records of `control`, which has one partition."""

@@ -94,7 +94,7 @@ def test_shards_that_read_in_other_cuts_or_recover_between_them_agree(history, c
     reader, restored = Reader(history), Shard(BOOK)
     for source, size in other:
         reader.chunk(source, size)
-    restored.restore(*reader.shard.take_changed())
+    restored.restore(reader.shard.take_changed())
     restored.settle()
     rest = Reader(history, shard=restored).run()
     assert rest.rows() == plain.rows()

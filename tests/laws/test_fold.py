@@ -141,7 +141,7 @@ def test_a_shard_restored_amid_a_history_goes_on_as_if_nothing_had_happened(hist
     for source, size in cut:
         reader.chunk(source, size)
     restored = Shard(rules)
-    restored.restore(*reader.shard.take_changed())
+    restored.restore(reader.shard.take_changed())
     restored.settle()
     # The reader's merge is lost with its process: reading begins anew, and what was folded is skipped.
     rest = Reader(history, rules, restored).run()
@@ -156,9 +156,9 @@ def test_a_shard_restored_from_two_commits_goes_on_in_all_dimensions(history, cu
     reader, restored = Reader(history), Shard(BOOK)
     for k, (source, size) in enumerate(cut):
         if k == commit:
-            restored.restore(*reader.shard.take_changed())
+            restored.restore(reader.shard.take_changed())
         reader.chunk(source, size)
-    restored.restore(*reader.shard.take_changed())
+    restored.restore(reader.shard.take_changed())
     restored.settle()
     rest = Reader(history, shard=restored).run()
     for user, moves in whole.all_moves.items():

@@ -127,7 +127,7 @@ def test_rows_read_back_under_an_older_version_are_judged(history, book, hours):
     old = Reader(history).run(until=T0 + (LAST_HOUR + hours) * HOUR).shard
     since = old.watermark
     shard = Shard(BOOK)
-    shard.restore(*old.take_changed())
+    shard.restore(old.take_changed())
     shard.settle()
     shard.plan([Plan(0, BOOK), Plan(since, book)])
     moves = np.concatenate([shard.advance(since), follow(shard)])

@@ -14,6 +14,7 @@ from streams.core.row import EVENT, PROFILES
 from streams.push.trigger import Triggers
 from streams.settings import Festival, Playbook, Settings
 from streams.shard import Shard
+from streams.wire.block import Pairs
 from streams.worker import calendar as room
 from streams.worker.calendar import SLICE, Calendar, observe
 from streams.worker.partition import rules_of
@@ -85,13 +86,13 @@ class Town:
 
     def commit(self):
         """Write what changed to the log."""
-        self.log |= dict(zip(*self.held.shard.take_changed(), strict=True))
+        self.log |= dict(self.held.shard.take_changed().each())
 
     def crash(self):
         """Lose all that is not written; the log, compacted meanwhile, has the users in another order."""
         shard = Shard(rules_of(self.settings))
         for key, value in reversed(self.log.items()):
-            shard.restore([key], [value])
+            shard.restore(Pairs.of([(key, value)]))
         shard.settle()
         self.held = self._opened(shard)
 

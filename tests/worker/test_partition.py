@@ -11,6 +11,7 @@ from streams import metrics
 from streams.consent import allowed
 from streams.settings import DAY, Activity, Playbook, Settings
 from streams.shard import Shard
+from streams.wire.block import Block, Pairs
 from streams.wire.changelog import ASIDE
 from streams.wire.control import Backfill, encode, key_of
 from streams.wire.message import Decision, read_transition
@@ -34,13 +35,13 @@ class Ledger:
         self.commits = []
 
     def record(self, topic, records, partition=None):  # noqa: ARG002
-        self.waiting += [(topic, *record) for record in records]
+        self.waiting += [(topic, *record) for record in (records.each() if isinstance(records, Pairs) else records)]
 
     def position(self, topic, offset):
         self.positions[topic] = offset
 
     async def commit(self, changelog):
-        self.commits.append((self.waiting, self.positions, list(changelog)))
+        self.commits.append((self.waiting, self.positions, list(changelog.each())))
         self.waiting, self.positions = [], {}
         return True
 
@@ -81,7 +82,7 @@ def chunk(topic, *events, first=0):
         )
         for n, (key, value) in enumerate(events)
     ]
-    return Chunk(topic, 3, records, first + len(records))
+    return Chunk(topic, 3, Block.of(records), first + len(records))
 
 
 def click(at, user="u1"):
@@ -286,7 +287,7 @@ def test_a_trial_is_committed_with_the_positions_and_settled_by_what_was_bought_
     *_, second = commit(held)
     shard = Shard(rules_of(held.settings))
     for changelog in (first, second):
-        shard.restore(*zip(*changelog, strict=True))
+        shard.restore(Pairs.of(changelog))
     assert shard.trials.sums == held.shard.trials.sums
     days = {
         (s.trial, s.arm): (t.users, t.conversions, t.spend) for s, t in shard.trials.sums.items() if s.kind == "day"

@@ -14,6 +14,7 @@ from streams.invitation import Invitations
 from streams.push.trigger import Triggers, trigger_topics
 from streams.settings import Playbook, Settings
 from streams.shard import Shard
+from streams.wire.block import Pairs
 from streams.wire.message import read_transition, seq_of
 from streams.wire.partitioner import home
 from streams.worker.chunk import Chunk
@@ -80,7 +81,7 @@ class Partnership:
     def crash(self):
         """Lose all that is not written."""
         shard = Shard(rules_of(self.settings))
-        shard.restore(list(self.log), list(self.log.values()))
+        shard.restore(Pairs.of(self.log.items()))
         shard.settle()
         self._hold(shard)
 

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
 
-from streams.worker.batch import Batch, PartitionRecords, records, whole
+from streams.wire.block import Block, Record
+from streams.worker.batch import Batch, Fetched, PartitionRecords, records, whole
 from streams.worker.chunk import Chunk
 from streams.worker.transport import MOST_UNDER_WAY, ChunkConsumer, ChunkThread, End
 
@@ -101,7 +101,7 @@ def test_each_chunk_says_which_one_it_follows_and_the_first_after_a_seek_none():
         _subscriptions = SimpleNamespace(fetch_context=nullcontext)
 
         async def fetched_records(self, *_, **__):
-            return {CLICKS: [Batch(0, [SimpleNamespace(offset=offset) for offset in brought.pop(0)])]}
+            return {CLICKS: [Batch(0, Block.of(Record(offset, 0, b"k", b"v") for offset in brought.pop(0)))]}
 
     reading, brought = thread(), [[5, 6], [7], [9], [7, 8]]
     reading.consumer = SimpleNamespace(flow_active=True)
@@ -181,7 +181,7 @@ def fetched(first_offset, key_deserializer, *batches):
         data += built
         offset += len(values)
     found = PartitionRecords(
-        CLICKS, MemoryRecords(bytes(data)), [], first_offset, key_deserializer, None, False, READ_COMMITTED
+        CLICKS, Fetched(bytes(data)), [], first_offset, key_deserializer, None, False, READ_COMMITTED
     )
     return list(found), found.next_fetch_offset
 

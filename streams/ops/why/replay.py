@@ -24,12 +24,12 @@ from streams.ops.topics import CREATE
 from streams.ops.why.ask import unknown
 from streams.settings import Settings
 from streams.shard import Shard
+from streams.wire.block import Keyed, Pairs
 from streams.wire.message import Transition, read_transition
 from streams.wire.partitioner import home
 from streams.worker.batch import records, whole
 from streams.worker.chunk import Chunk
 from streams.worker.control import Control, View, trusted
-from streams.worker.ledger import Keyed
 from streams.worker.pages import tell
 from streams.worker.partition import Partition, rules_of
 
@@ -56,7 +56,7 @@ class Notebook:
         self._key = key
         self._topics = frozenset(topics)
 
-    def record(self, topic: str, found: list[Keyed]) -> None:
+    def record(self, topic: str, found: Iterable[Keyed]) -> None:
         """Take note of the user's transitions."""
         if topic in self._topics:
             self.transitions += [read_transition(value).data for key, value, *_ in found if key == self._key and value]
@@ -64,7 +64,7 @@ class Notebook:
     def position(self, topic: str, offset: int) -> None:
         """Nothing: nobody goes on from here."""
 
-    async def commit(self, changelog: list[Keyed]) -> bool:  # noqa: ARG002
+    async def commit(self, changelog: Pairs) -> bool:  # noqa: ARG002
         """Nothing: nothing is written."""
         return False
 
