@@ -124,9 +124,9 @@ def run(clock, fetches):
         moves = np.concatenate(
             [clock("fold", shard.fold, events, {}), clock("advance", shard.advance, max(shard.newest, 1))]
         )
-        written = clock("transitions, by template", encoder.encode, moves, shard.index)
+        written = clock("transitions", encoder.encode, moves, shard.index)
         clock("transitions, by dictionary (not taken)", by_dictionary, moves, shard.index)
-        pairs = [pair for pairs in written.values() for pair in pairs]
+        pairs = [pair for pairs in written.values() for pair in pairs.each()]
         pairs += zip(*clock("changed rows, taken and encoded", shard.take_changed), strict=True)
         clock("batches, by the compiled builder", append_all, _append, pairs)
         clock("batches, by BatchBuilder.append (not taken)", append_all, append_plainly, pairs)
