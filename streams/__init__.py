@@ -42,6 +42,7 @@ The way of the data, and the order in which to read:
     core/move.py            how a move is written
     core/hash.py            the hash of keys and order ids
     wire/transition.py      moves → transitions
+    wire/literal.py         … numbers, times and texts as JSON, compiled
     wire/message.py         what goes out, as it is declared
     wire/changelog.py       rows, orders and profiles ⇄ bytes
     wire/layout.py          rows as earlier versions wrote them

@@ -38,6 +38,16 @@ class Index:
         """Return the memory that is held, in bytes."""
         return sum(a.nbytes for a in (self._slots, self._ends, self._blob))
 
+    @property
+    def blob(self) -> np.ndarray:
+        """Return the bytes of all keys (u1[size]), in the order of their rows."""
+        return self._blob
+
+    @property
+    def ends(self) -> np.ndarray:
+        """Return where in `blob` the key of each row ends (i8[rows]); it begins where that of the row before ends."""
+        return self._ends
+
     def intern(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return the row numbers (i4[n]) of keys, giving new ones the next rows."""
         n = len(keys)

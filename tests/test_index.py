@@ -25,6 +25,8 @@ def test_it_is_a_dictionary_that_counts_from_nought(chunks):
     assert index.find(b"a key of more than twelve") is None
     rows = np.array(sorted(known.values(), reverse=True), np.int64)
     assert index.keys(rows) == list(known)[::-1]
+    ends = index.ends[: len(known)].tolist()
+    assert [index.blob[a:b].tobytes() for a, b in zip([0, *ends], ends, strict=False)] == list(known)
 
 
 def test_it_grows_and_keeps_what_it_has():

@@ -27,15 +27,23 @@ def week_of(day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
 
 
 @njit(cache=True)
-def month_of(day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Return the month of a day, counted from January 1970 (civil calendar, after H. Hinnant's days_from_civil)."""
+def civil(day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Return the year, the month and the day of the month of a day (after H. Hinnant's civil_from_days)."""
     z = day + 719_468
     era = z // 146_097
     doe = z - era * 146_097
     yoe = (doe - doe // 1460 + doe // 36_524 - doe // 146_096) // 365
     doy = doe - (365 * yoe + yoe // 4 - yoe // 100)
     since_march = (5 * doy + 2) // 153
-    return (yoe + era * 400 - 1970) * 12 + since_march + 2
+    month = since_march + 3 if since_march < 10 else since_march - 9  # noqa: PLR2004
+    return yoe + era * 400 + (month < 3), month, doy - (153 * since_march + 2) // 5 + 1  # noqa: PLR2004
+
+
+@njit(cache=True)
+def month_of(day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Return the month of a day, counted from January 1970."""
+    year, month, _ = civil(day)
+    return (year - 1970) * 12 + month - 1
 
 
 @njit(cache=True)

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Protocol
 
 import msgspec
@@ -20,8 +21,8 @@ import numpy as np
 from redis.exceptions import RedisError
 
 from streams import consent, metrics, rulebook
-from streams.core.row import CAUSES, CLICKS, DAY, ORDERS, SOURCES
-from streams.core.rules import Rulebook
+from streams.core.row import CAUSES, CLICKS, DAY, MAX_DIMENSIONS, ORDERS, SOURCES
+from streams.core.rules import MAX_VALUES, Rulebook
 from streams.merge import Merge
 from streams.settings import Settings
 from streams.shard import Shard
@@ -44,8 +45,14 @@ DECODED_AT_ONCE = 8192
 """Records: few enough that what is decoded is still in the processor's cache when it is made into columns."""
 RETRY_SECONDS = 0.5
 HOUR = 3_600_000
+COUNTED = ("dimension", "to", "cause")
+"""Moves are counted by these."""
+COUNTED_SHAPE = MAX_DIMENSIONS, MAX_VALUES, len(CAUSES)
 OTHER = "other"
 """Stands in a metric for a playbook that is none of those enabled: its values must stay few."""
+
+counter_of = cache(metrics.TRANSITIONS.labels)
+"""The counter of transitions by its labels; to look one up each time costs several times what counting does."""
 
 
 class Gap(Exception):
@@ -289,17 +296,21 @@ class Partition:
             return
         self._encoder.know(self.shard.book)
         historic = self._historic(moves["at"])
-        for topic, records in self._encoder.encode(moves, self.shard.index, historic).items():
-            self.ledger.record(getattr(self.settings.topics, topic), records)
+        for topic, pairs in self._encoder.encode(moves, self.shard.index, historic).items():
+            self.ledger.record(getattr(self.settings.topics, topic), pairs)
         for reward in referral.rewards(self.shard, moves, historic, self._late_ms, self._encoder.source):
             where = home(reward[0], self.settings.partitions)
             self.ledger.record(self.settings.topics.referrals, [reward], where)
+        self._count_moves(moves)
+
+    def _count_moves(self, moves: np.ndarray) -> None:
+        """Count moves (MOVE[n]) by what they came to."""
         book = self.shard.book
-        kinds = (moves["dimension"].astype(int) << 16) + (moves["to"].astype(int) << 8) + moves["cause"]
-        for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True):
-            dimension, to, cause = int(kind) >> 16, int(kind) >> 8 & 255, int(kind) & 255
-            labels = book.dimensions[dimension], book.values[dimension][to], CAUSES[cause]
-            metrics.TRANSITIONS.labels(*labels).inc(int(count))
+        counts = np.bincount(np.ravel_multi_index([moves[name] for name in COUNTED], COUNTED_SHAPE))
+        kinds = np.flatnonzero(counts)
+        places = (place.tolist() for place in np.unravel_index(kinds, COUNTED_SHAPE))
+        for dimension, to, cause, count in zip(*places, counts[kinds].tolist(), strict=True):
+            counter_of(book.dimensions[dimension], book.values[dimension][to], CAUSES[cause]).inc(count)
 
     def _historic(self, at: np.ndarray) -> np.ndarray:
         """Say of each time (i8[n], ms UTC) whether what is dated so is history: too old, or of a declared backfill."""

@@ -11,10 +11,11 @@ import time
 import numpy as np
 
 from streams.core.hash import hash_texts
-from streams.core.row import EVENT
+from streams.core.row import EVENT, MOVE
 from streams.core.rules import Rulebook
 from streams.shard import Shard
 from streams.wire.partitioner import home
+from streams.wire.transition import Encoder
 from streams.worker.batch import WholeBatch, records, written
 
 log = logging.getLogger(__name__)
@@ -22,13 +23,18 @@ LONG_SECONDS = 2.0
 
 
 def warm(book: Rulebook) -> None:
-    """Fold one event into a shard that nobody keeps."""
+    """Fold one event into a shard that nobody keeps, and write and read what follows from it."""
     started = time.monotonic()
     shard = Shard(book)
     event = np.zeros(1, EVENT)
     event["row"] = shard.intern([b"nobody"])
     shard.fold(event, {})
     shard.advance(1)
+    move = np.zeros(1, MOVE)
+    move["rules"] = book.number
+    encoder = Encoder("nobody")
+    encoder.know(book)
+    encoder.encode(move, shard.index)
     changed = shard.take_changed()
     Shard(book).restore(changed)
     for batch in written(changed, 0, transactional=False):

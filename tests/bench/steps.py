@@ -125,10 +125,10 @@ def run(clock, fetches):
         moves = np.concatenate(
             [clock("fold", shard.fold, events, {}), clock("advance", shard.advance, max(shard.newest, 1))]
         )
-        transitions = clock("transitions, by template", encoder.encode, moves, shard.index)
+        transitions = clock("transitions", encoder.encode, moves, shard.index)
         clock("transitions, by dictionary (not taken)", by_dictionary, moves, shard.index)
         changed = clock("changed rows, taken and encoded", shard.take_changed)
-        pairs = Pairs.joined([changed, *(Pairs.of(told) for told in transitions.values())])
+        pairs = Pairs.joined([changed, *transitions.values()])
         clock("batches, whole", batches_of, pairs)
         clock("batches, by BatchBuilder.append (not taken)", append_plainly, pairs)
     return shard

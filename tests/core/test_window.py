@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from streams.core.row import DAY, DAYS, NEVER, WEEKS
 from streams.core.rules import activity_only
-from streams.core.window import BITS, I4_MAX, U1_MAX, count_bits, month_of, nth_newest, week_of
+from streams.core.window import BITS, I4_MAX, U1_MAX, civil, count_bits, month_of, nth_newest, week_of
 from tests.core.life import T0, Life
 
 OFF = activity_only(NEVER, NEVER >> 1, NEVER)
@@ -20,6 +20,13 @@ EPOCH = date(1970, 1, 1)
 def test_weeks_begin_on_monday_and_months_on_the_first(number):
     day = EPOCH + timedelta(days=number)
     assert week_of(number) * 7 == number - day.weekday() + 3
+    assert month_of(number) == (day.year - 1970) * 12 + day.month - 1
+
+
+@given(st.dates())
+def test_a_day_has_its_date(day):
+    number = (day - EPOCH).days
+    assert civil(number) == (day.year, day.month, day.day)
     assert month_of(number) == (day.year - 1970) * 12 + day.month - 1
 
 

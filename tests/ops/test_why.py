@@ -263,7 +263,7 @@ def test_a_row_reads_as_a_page(lived, told):
     shard, moves = lived
     encoder = Encoder("awaken/test")
     encoder.know(shard.book)
-    found = [value for records in encoder.encode(moves, shard.index).values() for _, value in records]
+    found = [value for pairs in encoder.encode(moves, shard.index).values() for _, value in pairs.each()]
     history = life([read_transition(value).data for value in found], told["transitions"])
     assert len(history) == told["transitions"] == len(moves)
     why = reasons(told, history)

@@ -186,7 +186,8 @@ class Player:
     def note(self, moves):
         for k in range(len(moves)):
             for written in self.encoder.encode(moves[k : k + 1], self.shard.index).values():
-                event = read_transition(written[0][1])
+                [(_, value)] = written.each()
+                event = read_transition(value)
                 data = event.data
                 if data.dimension in self.story.watched:
                     self.found.append(Told(event.subject, data.dimension, data.from_, data.to, data.at, data.cause))

@@ -48,7 +48,7 @@ def transitions(dimension, before, to):
     move["dimension"], move["from"], move["to"] = dimension, before, to
     for field in set(MOVE.names) & {"rules", "version"}:
         move[field] = BOOK.number
-    return [(topic, event) for topic, records in encoder.encode(move, index).items() for _, event in records]
+    return [(topic, event) for topic, pairs in encoder.encode(move, index).items() for _, event in pairs.each()]
 
 
 def test_every_topic_has_its_contract_and_every_schema_is_one():

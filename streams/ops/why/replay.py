@@ -56,10 +56,11 @@ class Notebook:
         self._key = key
         self._topics = frozenset(topics)
 
-    def record(self, topic: str, found: Iterable[Keyed]) -> None:
+    def record(self, topic: str, found: Pairs | Iterable[Keyed]) -> None:
         """Take note of the user's transitions."""
         if topic in self._topics:
-            self.transitions += [read_transition(value).data for key, value, *_ in found if key == self._key and value]
+            pairs = found if isinstance(found, Pairs) else Pairs.of(found)
+            self.transitions += [read_transition(v).data for key, v in pairs.each() if key == self._key and v]
 
     def position(self, topic: str, offset: int) -> None:
         """Nothing: nobody goes on from here."""
