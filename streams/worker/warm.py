@@ -13,6 +13,7 @@ import numpy as np
 from streams.core.hash import hash_texts
 from streams.core.row import EVENT
 from streams.core.rules import Rulebook
+from streams.index import FIRST_ROWS
 from streams.shard import Shard
 from streams.wire.partitioner import home
 
@@ -25,11 +26,12 @@ def warm(book: Rulebook) -> None:
     started = time.monotonic()
     shard = Shard(book)
     event = np.zeros(1, EVENT)
-    event["row"] = shard.intern([b"nobody"])
+    event["row"] = shard.intern([b"nobody"] * FIRST_ROWS * 2)[0]  # so often that the index makes room and grows
     shard.fold(event, {})
     shard.advance(1)
     Shard(book).restore(*shard.take_changed())
     shard.index.between(0, 1)
+    shard.index.find(b"nobody")
     home(b"nobody", 1)
     hash_texts(["nothing"])
     if (took := time.monotonic() - started) > LONG_SECONDS:
