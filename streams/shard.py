@@ -129,7 +129,6 @@ class Shard:
         self._places = _places(book)
         self.index = Index()
         self._columns = Columns(*(Column(dtype, FIRST_CAPACITY) for dtype in (ROW, np.int64, np.uint8, ORDER)))
-        self.due[:] = NEVER
         self.heads = np.zeros(2, np.int64)
         self.profiles: dict[int, bytes] = {}
         self.categories, self.origins = Dictionary(), Dictionary()
@@ -165,7 +164,7 @@ class Shard:
 
     @property
     def due(self) -> np.ndarray:
-        """Return each row's next deadline (i8[capacity], int ms UTC), NEVER for none."""
+        """Return each row's next deadline (i8[capacity], int ms UTC), NEVER for none; 0 behind the last user."""
         return self._columns.due.array
 
     @property
@@ -207,14 +206,17 @@ class Shard:
 
     def intern(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return the row numbers (i4[n]) of user keys, giving new users their rows."""
+        known = len(self.index)
         who = self.index.intern(keys)
-        if len(self.index) > len(self.rows):
-            self._grow(len(self.index))
+        self._make_room_for_users(known)
         return who
 
     def intern_spans(self, data: np.ndarray, spans: np.ndarray) -> np.ndarray:
-        """Return the row numbers (i4[n]) of user keys that are spans of `data`, giving new users their rows."""
-        return self.intern([data[a:b].tobytes() for a, b in spans.tolist()])
+        """Return the row numbers (i4[n]) of user keys that are spans (i8[n, 2], none null) of `data` (u1[size])."""
+        known = len(self.index)
+        who = self.index.intern_spans(data, spans)
+        self._make_room_for_users(known)
+        return who
 
     def fold(self, events: np.ndarray, payloads: Payloads) -> np.ndarray:
         """Fold events (EVENT[n], in order) and return the moves they make (MOVE[m]).
@@ -524,12 +526,12 @@ class Shard:
         for place, profile in profiles:
             self.profiles[int(who[place])] = profile
 
-    def _grow(self, least: int) -> None:
-        """Make room for `least` users, and for half as many again; what is new is not touched until it is used."""
-        known = len(self.due)
-        for column in self._columns[:3]:
-            column.grow(least)
-        self.due[known:] = NEVER
+    def _make_room_for_users(self, known: int) -> None:
+        """Give those who came after the first `known` their rows; no more of the columns is touched than they need."""
+        if len(self.index) > len(self.rows):
+            for column in self._columns[:3]:
+                column.grow(len(self.index))
+        self.due[known : len(self.index)] = NEVER
 
 
 def _of(bit: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from streams.portrait import portrait
 from streams.settings import Settings
 from streams.shard import FIRST_CAPACITY, Plan, Shard
 from streams.threshold import Own, Value
+from streams.wire.block import Pairs
 
 T0 = 1_700_438_400_000  # 2023-11-20, a Monday, 00:00 UTC
 SETTINGS = Settings(
@@ -104,9 +105,23 @@ def test_it_grows_beyond_its_first_capacity(town):
     town.shard.fold(events[:0], {})
     shard = town.shard
     assert len(shard.rows) == len(shard.due) == len(shard.changed) >= len(keys)
-    assert np.all(shard.due[len(keys) :] == NEVER)
+    assert np.all(shard.due[: len(keys)] < NEVER)
     assert shard.population[0, 1] == len(keys)
+    deadlines = shard.due[: len(keys)].copy()
+    strangers = shard.intern([b"new", b"other"])
+    assert np.all(shard.due[strangers] == NEVER)
+    assert (shard.intern(keys) == events["row"]).all()
+    assert (shard.due[: len(keys)] == deadlines).all()
     assert len(shard.advance(T0 + 8 * DAY)) >= len(keys)
+
+
+def test_keys_that_are_spans_are_users_as_any(town):
+    pairs = Pairs.of((b"u%d" % k, b"what it says") for k in range(3 * FIRST_CAPACITY))
+    who = town.shard.intern_spans(pairs.data, pairs.keys)
+    assert who.tolist() == list(range(len(pairs.keys)))
+    assert town.shard.intern([b"u7", b"u5"]).tolist() == [7, 5]
+    assert len(town.shard.rows) >= len(who)
+    assert np.all(town.shard.due[who] == NEVER)
 
 
 def test_its_pool_of_orders_grows_too(town):

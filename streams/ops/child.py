@@ -112,6 +112,16 @@ class Child:
         if self.alive:
             os.killpg(self.pid, number)
 
+    def pause(self) -> None:
+        """Stop the process where it stands (SIGSTOP), and wait until all its threads do."""
+        self.signal(signal.SIGSTOP)
+        if self.alive:
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def resume(self) -> None:
+        """Let a paused process go on (SIGCONT)."""
+        self.signal(signal.SIGCONT)
+
     def stop(self, seconds: float) -> None:
         """Ask the process to end, and kill it if it has not within `seconds`."""
         self.signal(signal.SIGTERM)

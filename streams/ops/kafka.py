@@ -80,7 +80,7 @@ class RealKafka:
 
     def stop(self) -> None:
         """End the broker in good order; its data stays."""
-        self._running().signal(signal.SIGCONT)
+        self._running().resume()
         self._running().stop(STOP_SECONDS)
 
     def kill(self) -> None:
@@ -89,11 +89,11 @@ class RealKafka:
 
     def pause(self) -> None:
         """Stop the broker's process where it stands (SIGSTOP)."""
-        self._running().signal(signal.SIGSTOP)
+        self._running().pause()
 
     def resume(self) -> None:
         """Let a paused broker go on (SIGCONT)."""
-        self._running().signal(signal.SIGCONT)
+        self._running().resume()
 
     @property
     def pid(self) -> int:

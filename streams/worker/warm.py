@@ -13,6 +13,7 @@ import numpy as np
 from streams.core.hash import hash_texts
 from streams.core.row import EVENT, MOVE
 from streams.core.rules import Rulebook
+from streams.index import FIRST_ROWS
 from streams.shard import Shard
 from streams.wire.partitioner import home
 from streams.wire.transition import Encoder
@@ -27,7 +28,7 @@ def warm(book: Rulebook) -> None:
     started = time.monotonic()
     shard = Shard(book)
     event = np.zeros(1, EVENT)
-    event["row"] = shard.intern([b"nobody"])
+    event["row"] = shard.intern([b"nobody"] * FIRST_ROWS * 2)[0]  # so often that the index makes room and grows
     shard.fold(event, {})
     shard.advance(1)
     move = np.zeros(1, MOVE)
@@ -40,6 +41,7 @@ def warm(book: Rulebook) -> None:
     for batch in written(changed, 0, transactional=False):
         records(WholeBatch(batch._build(), 0))  # noqa: SLF001 (as a producer does)
     shard.index.between(0, 1)
+    shard.index.find(b"nobody")
     home(b"nobody", 1)
     hash_texts(["nothing"])
     if (took := time.monotonic() - started) > LONG_SECONDS:

@@ -42,10 +42,10 @@ class Worker:
 
     def pause(self):
         self.expected = False
-        self._child.signal(signal.SIGSTOP)
+        self._child.pause()
 
     def resume(self):
-        self._child.signal(signal.SIGCONT)
+        self._child.resume()
 
     def terminate(self):
         """SIGTERM: what an orchestrator sends first."""
