@@ -38,6 +38,7 @@ from aiokafka.structs import TopicPartition
 
 from streams import metrics
 from streams.settings import Settings
+from streams.worker import step
 
 BATCH_BYTES = 900_000
 NO_HEADERS: list[tuple[str, bytes | None]] = []
@@ -116,7 +117,7 @@ class Gathering(ABC):
         self._records, self._positions, self.pending_bytes = {}, {}, 0
         started = time.perf_counter()
         try:
-            await self._write_all(records, positions, changelog)
+            await step.COMMIT.between(self._write_all(records, positions, changelog))
         except (ProducerFenced, InvalidProducerEpoch) as error:
             self._failure = Fenced(f"partition {self.partition}")
             raise self._failure from error
