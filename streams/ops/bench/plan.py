@@ -61,7 +61,8 @@ def plan(rate: int | None, seconds: float, commit_seconds: float | None, events:
     try:
         made = msgspec.convert(said, Plan)
     except msgspec.ValidationError as error:
-        raise NotReady(f"bench: {error}") from error
+        what, _, where = str(error).partition(" - at `$.")
+        raise NotReady(f"bench: --{where.rstrip('`')}: {what}", "`awaken bench --help` says what it may be") from error
     if missing := set(made.cores) - os.sched_getaffinity(0):
         raise NotReady(f"bench: no worker can be pinned to core {min(missing)}", "choose another with --core")
     return made

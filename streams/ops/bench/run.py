@@ -73,7 +73,7 @@ def run(plan: Plan, kafka: str | None = None) -> dict[str, Any]:
             kafka = stack.enter_context(RealKafka()).bootstrap
         runs = [_run(plan, made, kafka) for _ in range(plan.repeats)]
     spread = {name: [min(r[name] for r in runs), max(r[name] for r in runs)] for name in SPREAD}
-    return {**msgspec.to_builtins(plan), **median(runs), "spread": spread, "runs": runs}
+    return {**msgspec.to_builtins(plan), "events": len(stream.at), **median(runs), "spread": spread, "runs": runs}
 
 
 def median(runs: list[Any]) -> Any:
