@@ -44,5 +44,11 @@ class Helper:
             raise RuntimeError("a helper of the benchmark ended by an error") from error
 
     def has_spoken(self) -> bool:
-        """Say whether there is something to hear."""
+        """Say whether there is something to hear.
+
+        Raises:
+            RuntimeError: it has ended by an error.
+        """
+        if self._process.exitcode:
+            raise RuntimeError("a helper of the benchmark ended by an error")
         return self._pipe.poll()

@@ -146,7 +146,12 @@ def _paced(settings: Settings, made: Job, workers: Workers, rate: int) -> Course
         start = time.monotonic() + HEAD_START_SECONDS
         started = time.time() + HEAD_START_SECONDS
         producer.tell(start)
-        times, cpu = _watch(workers, lambda: producer.has_spoken() and progress.is_done(client, settings, ends))
+
+        def is_done() -> bool:
+            subscriber.has_spoken()  # it has not, but for an error
+            return producer.has_spoken() and progress.is_done(client, settings, ends)
+
+        times, cpu = _watch(workers, is_done)
         after = workers.read()
         subscriber.tell("end")
         produced, seen = producer.hear(), subscriber.hear()
