@@ -59,6 +59,8 @@ The way of the data, and the order in which to read:
     worker/watch.py         the one who looks at the input, and writes what the gate says
     worker/freeze.py        cuts of the population, frozen as rules
     worker/census.py        users by value and source, told every second
+    worker/step.py          CPU by step of the way
+    worker/pause.py         the longest time for which the loop stood still
     worker/warm.py          everything compiled before the group waits for us
     worker/garbage.py       Python's garbage collector, at our own times
     worker/health.py        its pages: is it alive, is it ready

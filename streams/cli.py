@@ -112,22 +112,41 @@ def schema(
 
 @app.command()
 def bench(
-    events: Annotated[int, typer.Option(help="how many events")] = 1_000_000,
-    users: Annotated[int, typer.Option(help="of how many users")] = 100_000,
-    partitions: Annotated[int, typer.Option(help="of each topic")] = 4,
+    events: Annotated[int, typer.Option(min=1, help="how many events, where there is no --rate")] = 1_000_000,
+    users: Annotated[int, typer.Option(min=1, help="of how many users")] = 100_000,
+    partitions: Annotated[int, typer.Option(min=1, help="of each topic")] = 4,
     guarantee: Annotated[str, typer.Option(help="exactly-once or at-least-once")] = "exactly-once",
+    dimensions: Annotated[str, typer.Option(help="activity, or all that are kept by default")] = "activity",
     kafka: Annotated[Optional[str], typer.Option(help="HOST:PORT; without it a real Kafka is started")] = None,  # noqa: UP045
-    core: Annotated[int, typer.Option(help="the core to which the worker is pinned")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="how many share the partitions")] = 1,
+    core: Annotated[Optional[list[int]], typer.Option(help="to which workers are pinned; several: in turn")] = None,  # noqa: UP045
+    rate: Annotated[Optional[int], typer.Option(min=1, help="events a second, to measure latency")] = None,  # noqa: UP045
+    seconds: Annotated[float, typer.Option(min=1, help="for how long at this rate, the warm-up apart")] = 30,
+    commit_seconds: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0.005, max=60, help="how often each partition commits; 0.5, with --rate 0.05"),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="how often; the medians are told")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="one line of JSON")] = False,  # noqa: FBT002 (a flag)
 ) -> None:
-    """Run the lifecycle job on a worker pinned to one core, and compare what it wrote with the oracle."""
+    """Run the lifecycle job on workers pinned to cores, and compare what they wrote with the oracle."""
     import orjson
+    from rich.console import Console
 
-    from streams.ops import bench as ops
+    from streams.ops.bench import view
+    from streams.ops.bench.plan import plan
+    from streams.ops.bench.run import run
 
-    figures = ops.run(events, users, partitions, guarantee, kafka, core)
-    typer.echo(orjson.dumps(figures).decode() if as_json else ops.table(figures))
-    raise typer.Exit(0 if figures["rows_equal"] else 1)
+    planned = plan(
+        rate, seconds, commit_seconds, events=events, users=users, partitions=partitions, guarantee=guarantee,
+        dimensions=dimensions, workers=workers, cores=core or (1,), repeats=repeats,
+    )  # fmt: skip
+    figures = run(planned, kafka)
+    if as_json:
+        typer.echo(orjson.dumps(figures).decode())
+    else:
+        view.render(figures, Console())
+    raise typer.Exit(0 if figures["rows_equal"] or rate is not None else 1)
 
 
 @app.command()

@@ -41,6 +41,10 @@ COMMITS = Histogram(
     "time of one commit",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
+STEP_CPU = Counter("awaken_step_cpu_seconds_total", "CPU seconds by step of the way", ["step"])
+LONGEST_PAUSE = Gauge(
+    "awaken_loop_longest_pause_seconds", "longest time for which the event loop stood still since the first event"
+)
 COMMITTED = Counter("awaken_commit_records_total", "records written by commits", ["topic"])
 RECOVERED = Counter("awaken_recovered_rows_total", "rows read back from the changelog")
 RECOVERING = Gauge(

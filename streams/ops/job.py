@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,15 +18,16 @@ import numpy as np
 import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
+from kafka import TopicPartition
 
 from streams import settings as declared
-from streams.ops.child import free_port
 from streams.settings import DAY, Settings
 
 START = 1_700_006_400_000  # a UTC midnight
 DAYS = 60
 LAPSE_DAYS = 14
 ORDERS = 0.1  # of the events
+FILL_MS = 900_000  # the longest transaction that a broker allows by itself
 Row = tuple[str, str, str, int, int]
 
 
@@ -59,10 +61,10 @@ def homes(users: int, partitions: int) -> np.ndarray:
     return np.array([(murmur2(b"u%07d" % user) & 0x7FFFFFFF) % partitions for user in range(users)])
 
 
-def oracle(stream: Stream, partition: np.ndarray) -> Iterator[Row]:
+def oracle(stream: Stream, partition: np.ndarray, lateness_ms: int = 0) -> Iterator[Row]:
     """Yield (user, from, to, at, seq) of every transition that the job demands; `partition` i8[users].
 
-    Time in a partition ends with its last event: later deadlines have not passed there.
+    Time in a partition ends with its last event, less the lateness: later deadlines have not passed there.
     """
     end = np.zeros(partition.max() + 1, np.int64)
     np.maximum.at(end, partition[stream.user], stream.at)
@@ -86,58 +88,95 @@ def oracle(stream: Stream, partition: np.ndarray) -> Iterator[Row]:
             known[1:] = ["active", at // DAY, known[3] + 1]
         known[0] = at
     for user, (last_at, stage, _, seq) in state.items():
-        if stage != "dormant" and last_at + lapse < end[partition[user]]:
+        if stage != "dormant" and last_at + lapse < end[partition[user]] - lateness_ms:
             yield f"u{user:07d}", stage, "dormant", last_at + lapse, seq + 1
 
 
-def settings_of(kafka: str, partitions: int, guarantee: str) -> Settings:
+def settings_of(
+    kafka: str, partitions: int, guarantee: str, commit_seconds: float, lateness_ms: int = 0, *, every_dimension: bool
+) -> Settings:
     """Return the job's settings: no churned, new and returning end with the second active day, nothing is pushed."""
     name = f"bench-{os.getpid()}-{time.time_ns() // 1_000_000}"
     names = {f"AWAKEN_TOPICS_{f}".upper(): f"{name}-{f.replace('_', '-')}" for f in declared.Topics.__struct_fields__}
+    dimensions = {} if every_dimension else {"AWAKEN_DIMENSIONS": "activity"}
     return declared.load(
         Path(os.devnull),
         {
             **names,
+            **dimensions,
             "AWAKEN_KAFKA": kafka,
             "AWAKEN_GROUP": name,
             "AWAKEN_PARTITIONS": str(partitions),
             "AWAKEN_GUARANTEE": guarantee,
             "AWAKEN_CLOCK": "event",
-            "AWAKEN_LATENESS_SECONDS": "0",
-            "AWAKEN_DIMENSIONS": "activity",
+            "AWAKEN_LATENESS_SECONDS": str(lateness_ms / 1000),
             "AWAKEN_ACTIVITY_NEW_DAYS": "0",
             "AWAKEN_ACTIVITY_DORMANT_DAYS": str(LAPSE_DAYS),
             "AWAKEN_ACTIVITY_CHURNED_DAYS": "0",
             "AWAKEN_PUSH_CHANNELS": "",
-            "AWAKEN_COMMIT_SECONDS": "0.5",
-            "AWAKEN_WEB_PORT": str(free_port()),
+            "AWAKEN_COMMIT_SECONDS": str(commit_seconds),
         },
     )
 
 
-async def fill(settings: Settings, stream: Stream, homes: np.ndarray) -> None:
-    """Write the events in batches, as Java's default partitioner would place them."""
+class Message(NamedTuple):
+    """An event as it is written."""
+
+    place: TopicPartition
+    at: int
+    key: bytes
+    value: bytes
+
+
+def messages(settings: Settings, stream: Stream, homes: np.ndarray) -> Iterator[Message]:
+    """Yield the events in order, where Java's default partitioner would place them; `homes` i8[users]."""
+    topics = settings.topics
+    places = [[TopicPartition(t, p) for p in range(settings.partitions)] for t in (topics.clicks, topics.orders)]
+    for n, (user, at, order, amount, item) in enumerate(zip(*(column.tolist() for column in stream), strict=True)):
+        event: dict[str, Any] = {"user": f"u{user:07d}", "at": at}
+        if order:
+            event |= {"order": f"o{n}", "amount": amount, "category": f"c{item % 50}"}
+        else:
+            event |= {"item": f"i{item}", "category": f"c{item % 50}", "kind": "view"}
+        yield Message(places[order][homes[user]], at, b"u%07d" % user, orjson.dumps(event))
+
+
+def ends(settings: Settings, stream: Stream, homes: np.ndarray) -> dict[TopicPartition, int]:
+    """Return of each partition in which there are events how many there are."""
+    found: dict[TopicPartition, int] = {}
+    for topic, chosen in ((settings.topics.clicks, ~stream.order), (settings.topics.orders, stream.order)):
+        counts = np.bincount(homes[stream.user[chosen]], minlength=settings.partitions)
+        found |= {TopicPartition(topic, p): int(count) for p, count in enumerate(counts) if count}
+    return found
+
+
+@asynccontextmanager
+async def written(settings: Settings, stream: Stream, homes: np.ndarray) -> AsyncIterator[None]:
+    """Write the events, in batches; only after the block can they be read, all at once: it is a transaction."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.kafka, acks="all", compression_type="lz4", max_batch_size=500_000
+        bootstrap_servers=settings.kafka,
+        transactional_id=f"{settings.group}-fill",
+        transaction_timeout_ms=FILL_MS,
+        compression_type="lz4",
+        max_batch_size=500_000,
     )
     await producer.start()
-    batches: dict[tuple[str, int], Any] = {}
+    try:
+        async with producer.transaction():
+            await _write(producer, messages(settings, stream, homes))
+            yield
+    finally:
+        await producer.stop()
+
+
+async def _write(producer: AIOKafkaProducer, messages: Iterator[Message]) -> None:
+    batches: dict[TopicPartition, Any] = {}
     sent = []
-    for n, (user, at, order, amount, item) in enumerate(zip(*(column.tolist() for column in stream), strict=True)):
-        key, category = f"u{user:07d}", f"c{item % 50}"
-        if order:
-            topic = settings.topics.orders
-            event = {"user": key, "at": at, "order": f"o{n}", "amount": amount, "category": category}
-        else:
-            topic = settings.topics.clicks
-            event = {"user": key, "at": at, "item": f"i{item}", "category": category, "kind": "view"}
-        home = topic, int(homes[user])
-        while True:
-            batch = batches.get(home) or batches.setdefault(home, producer.create_batch())
-            if batch.append(timestamp=at, key=key.encode(), value=orjson.dumps(event)) is not None:
-                break
-            sent.append(await producer.send_batch(batches.pop(home), home[0], partition=home[1]))
-    for (topic, partition), batch in batches.items():
-        sent.append(await producer.send_batch(batch, topic, partition=partition))
+    for place, at, key, value in messages:
+        while (batches.get(place) or batches.setdefault(place, producer.create_batch())).append(
+            timestamp=at, key=key, value=value
+        ) is None:
+            sent.append(await producer.send_batch(batches.pop(place), place.topic, partition=place.partition))
+    for place, batch in batches.items():
+        sent.append(await producer.send_batch(batch, place.topic, partition=place.partition))
     await asyncio.gather(*sent)
-    await producer.stop()

@@ -39,6 +39,7 @@ from aiokafka.structs import TopicPartition
 from streams import metrics
 from streams.settings import Settings
 from streams.wire.block import Keyed, Pairs
+from streams.worker import step
 from streams.worker.batch import written
 
 BATCH_BYTES = 900_000
@@ -116,7 +117,7 @@ class Gathering(ABC):
         self._records, self._positions, self.pending_bytes = {}, {}, 0
         started = time.perf_counter()
         try:
-            await self._write_all(records, positions, rows)
+            await step.COMMIT.between(self._write_all(records, positions, rows))
         except (ProducerFenced, InvalidProducerEpoch) as error:
             self._failure = Fenced(f"partition {self.partition}")
             raise self._failure from error

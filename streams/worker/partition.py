@@ -26,14 +26,14 @@ from streams.core.rules import MAX_VALUES, Rulebook
 from streams.merge import Merge
 from streams.settings import Settings
 from streams.shard import Shard
-from streams.wire.block import Keyed
+from streams.wire.block import Keyed, Pairs
 from streams.wire.control import Approval, Backfill
 from streams.wire.decode import Bad, Names, Payloads, decode
 from streams.wire.event import Profile
 from streams.wire.message import playbook_of
 from streams.wire.partitioner import home, settle
 from streams.wire.transition import Encoder
-from streams.worker import referral
+from streams.worker import referral, step
 from streams.worker.chunk import Chunk
 from streams.worker.control import View, trusted
 from streams.worker.ledger import Fenced, Ledger
@@ -137,13 +137,16 @@ class Partition:
         latest_at = self._now() + round(self.settings.max_ahead_seconds * 1000)
         for start in range(0, len(chunk.records), DECODED_AT_ONCE):
             some = chunk.records[start : start + DECODED_AT_ONCE]
-            decoded = decode(source, some, latest_at, self.settings.minor_units, self._names())
-            if self.settings.partitioner == "murmur2":
-                decoded = settle(decoded, some, self.number, self.settings.partitions)
-            decoded.events["row"] = self.shard.intern(decoded.keys)
+            with step.DECODE:
+                decoded = decode(source, some, latest_at, self.settings.minor_units, self._names())
+                if self.settings.partitioner == "murmur2":
+                    decoded = settle(decoded, some, self.number, self.settings.partitions)
+            with step.INTERN:
+                decoded.events["row"] = self.shard.intern(decoded.keys)
             if decoded.inviters:
                 referral.note(self.shard, decoded, self._late_ms)
-            self.merge.add(source, decoded.events)
+            with step.MERGE:
+                self.merge.add(source, decoded.events)
             self._payloads.update(decoded.payloads)
             self._bad += [(source, bad) for bad in decoded.bad]
         self._received[source] = chunk.next_offset
@@ -152,14 +155,18 @@ class Partition:
     def pump(self) -> None:
         """Fold the events whose turn has come, and let time pass as far as it may."""
         ends = [self._reader.read_to_end(topic, self.number) for topic in self.topics]
-        events = self.merge.take([self._at_end(source, ends) for source in range(len(SOURCES))])
+        with step.MERGE:
+            events = self.merge.take([self._at_end(source, ends) for source in range(len(SOURCES))])
         moves = []
         if len(events):
             self._count(events)
-            moves.append(self.shard.fold(events, self._payloads))
+            with step.FOLD:
+                moves.append(self.shard.fold(events, self._payloads))
             self._count_objections()
-        moves.append(self.shard.advance(self._watermark(ends)))
-        self._emit(np.concatenate(moves) if len(moves) > 1 else moves[0])
+        with step.ADVANCE:
+            moves.append(self.shard.advance(self._watermark(ends)))
+        with step.ENCODE:
+            self._emit(np.concatenate(moves) if len(moves) > 1 else moves[0])
         for trial, arm in self.shard.settle_trials():
             metrics.TRIAL_USERS.labels(trial, arm).inc()
 
@@ -202,7 +209,7 @@ class Partition:
             await self._forget_erased()
             self._take_positions()
             try:
-                if await self.ledger.commit(self.shard.take_changed()):
+                if await self.ledger.commit(self._changed()):
                     metrics.LAST_COMMIT.set(time.time())
             except Fenced:
                 self.closing = True
@@ -359,6 +366,10 @@ class Partition:
         }
         headers = (*record.headers, *((name, text.encode()) for name, text in said.items()))
         return record.key, record.value, headers
+
+    def _changed(self) -> Pairs:
+        with step.CHANGED:
+            return self.shard.take_changed()
 
     def _names(self) -> Names | None:
         """Return the codes of names; None where no dimension asks for them."""

@@ -29,6 +29,7 @@ from streams.worker.ending import Ending
 from streams.worker.garbage import take_over
 from streams.worker.health import add_pages
 from streams.worker.partition import Forget, rules_of
+from streams.worker.pause import add_pauses
 from streams.worker.serve import Serve
 from streams.worker.warm import warm
 from streams.worker.watchdog import Watchdog
@@ -56,6 +57,7 @@ def build(settings: Settings) -> Awaken:
     pages.add(app, serve.journal if serve else None)
     preferences.add(app)
     add_census(app)
+    add_pauses(app)
     take_over(app)
     app.on_before_shutdown.connect(_closing(channels, redis), weak=False)
     return app

@@ -43,6 +43,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.wire.block import Block
+from streams.worker import step
 from streams.worker.batch import records, whole
 from streams.worker.chunk import Chunk
 
@@ -77,6 +78,8 @@ class Fetched(NamedTuple):
 class ChunkThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, fetching by chunks and watching for the ends of partitions."""
 
+    _cpu_seconds = 0.0  # what this thread has used, as it was counted last
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self.fetched: Counter[TP] = Counter()  # chunks, ever; written by this thread alone
@@ -110,6 +113,7 @@ class ChunkThread(driver.AIOKafkaConsumerThread):
     async def _fetch_records(
         self, consumer: aiokafka.AIOKafkaConsumer, active_partitions: set[TP], *args: Any, **kwargs: Any
     ) -> Mapping[TP, Any]:
+        self._cpu_seconds = step.FETCH.since(self._cpu_seconds)
         wanted = {tp for tp in active_partitions if self.fetched[tp] - self.arrived[tp] < MOST_UNDER_WAY}
         if not wanted:  # asked for none, aiokafka would hand over all
             await asyncio.sleep(UNDER_WAY_SECONDS)

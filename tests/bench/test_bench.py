@@ -31,10 +31,9 @@ def test_the_jobs_events_are_the_same_every_time_and_in_order():
     assert 0.08 < one.order.mean() < 0.12
 
 
-def test_a_short_run_writes_exactly_what_the_oracle_demands(real_kafka):
-    words = ["--events", "60000", "--users", "6000", "--partitions", "3", "--core", "0", "--json"]
+def bench(kafka, *words):
     ended = subprocess.run(
-        [sys.executable, "-m", "streams.cli", "bench", *words, "--kafka", real_kafka.bootstrap],
+        [sys.executable, "-m", "streams.cli", "bench", *words, "--kafka", kafka.bootstrap, "--core", "0", "--json"],
         env={k: v for k, v in os.environ.items() if not k.startswith("AWAKEN_")},
         capture_output=True,
         text=True,
@@ -43,9 +42,32 @@ def test_a_short_run_writes_exactly_what_the_oracle_demands(real_kafka):
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
     [line] = ended.stdout.splitlines()
-    figures = json.loads(line)
+    return json.loads(line)
+
+
+def test_a_short_run_writes_exactly_what_the_oracle_demands(real_kafka):
+    figures = bench(real_kafka, "--events", "60000", "--users", "6000", "--partitions", "3")
     assert figures["rows_equal"]
     assert figures["transitions"] == figures["oracle"]
     assert sum(figures["transitions"].values()) > 6_000
     for name in ("events_per_second", "cpu_us_per_event", "rss_mb"):
         assert figures[name] > 0
+    steps = figures["steps_us_per_event"]
+    assert all(steps[name] > 0 for name in steps if name != "other")
+    assert sum(steps.values()) < 1.5 * figures["cpu_us_per_event"]
+
+
+def test_workers_that_share_the_partitions_write_the_same_with_every_dimension_on(real_kafka):
+    words = ["--events", "30000", "--users", "3000", "--partitions", "3", "--workers", "2", "--dimensions", "all"]
+    figures = bench(real_kafka, *words)
+    assert figures["rows_equal"]
+    assert figures["transitions"] == figures["oracle"]
+
+
+def test_on_a_schedule_each_transition_is_timed_from_when_its_event_was_due(real_kafka):
+    figures = bench(real_kafka, "--rate", "2000", "--seconds", "4", "--users", "2000", "--partitions", "3")
+    assert figures["events"] == len(job.generate(2000 * 9, 2000).at)
+    caused = sum(count for kind, count in figures["transitions"].items() if not kind.endswith("dormant"))
+    assert 0 < figures["transitions_timed"] < caused
+    assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p99"] <= figures["latency_ms"]["max"]
+    assert figures["wall_s"] > 8, "the schedule lasts nine seconds"

@@ -1,0 +1,79 @@
+"""What is to be measured."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import msgspec
+
+from streams.ops import NotReady, job
+from streams.settings import DAY
+
+BACKLOG_COMMIT_SECONDS = 0.5
+PACED_COMMIT_SECONDS = 0.05
+WARM_UP_SECONDS = 5.0
+"""So long at the beginning of a run on a schedule what is seen does not count."""
+
+
+ORDERLY_SECONDS = 1.0
+"""On a schedule the two topics are read as they come; what is late by less than this makes no false lapse."""
+MAX_LATENESS_DAYS = 7
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A benchmark; with a `rate` (events a second) one on a schedule of so many seconds, else one of a backlog."""
+
+    events: int = 1_000_000
+    users: int = 100_000
+    partitions: int = 4
+    guarantee: Literal["exactly-once", "at-least-once"] = "exactly-once"
+    dimensions: Literal["activity", "all"] = "activity"
+    workers: int = 1
+    cores: tuple[int, ...] = (1,)
+    rate: int | None = None
+    seconds: float = 30.0
+    commit_seconds: float = BACKLOG_COMMIT_SECONDS
+    repeats: int = 1
+
+    @property
+    def lateness_ms(self) -> int:
+        """How late an event may come: by none in a backlog, on a schedule as much as job time goes by meanwhile."""
+        if self.rate is None:
+            return 0
+        days = job.DAYS * ORDERLY_SECONDS / (self.events / self.rate)
+        return round(min(days, MAX_LATENESS_DAYS) * DAY)
+
+
+def plan(rate: int | None, seconds: float, commit_seconds: float | None, events: int, **others: object) -> Plan:
+    """Return the plan that these options make.
+
+    Raises:
+        NotReady: one of them has a value that it cannot have; this machine has not these cores.
+    """
+    if rate is not None:
+        events = round(rate * (seconds + WARM_UP_SECONDS))
+    if commit_seconds is None:
+        commit_seconds = BACKLOG_COMMIT_SECONDS if rate is None else PACED_COMMIT_SECONDS
+    said = {"rate": rate, "seconds": seconds, "commit_seconds": commit_seconds, "events": events, **others}
+    try:
+        made = msgspec.convert(said, Plan)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        raise NotReady(f"bench: --{where.rstrip('`')}: {what}", "`awaken bench --help` says what it may be") from error
+    if missing := set(made.cores) - os.sched_getaffinity(0):
+        raise NotReady(f"bench: no worker can be pinned to core {min(missing)}", "choose another with --core")
+    return made
+
+
+@contextmanager
+def beside(cores: tuple[int, ...]) -> Iterator[None]:
+    """Keep this process, and what it starts and does not pin, off the workers' cores if there are others."""
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, ours - set(cores) or ours)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, ours)

@@ -1,0 +1,43 @@
+"""What the options come to."""
+
+import os
+
+import pytest
+
+from streams.ops import NotReady
+from streams.ops.bench.plan import MAX_LATENESS_DAYS, WARM_UP_SECONDS, beside, plan
+from streams.settings import DAY
+
+CORES = tuple(sorted(os.sched_getaffinity(0)))
+
+
+def planned(rate=None, seconds=30, commit_seconds=None, events=1000, **others):
+    return plan(rate, seconds, commit_seconds, events=events, **({"cores": CORES[:1]} | others))
+
+
+def test_a_schedule_says_how_many_events_there_are_and_commits_more_often():
+    paced, backlog = planned(rate=100, seconds=30), planned()
+    assert paced.events == 100 * (30 + WARM_UP_SECONDS)
+    assert backlog.events == 1000
+    assert paced.commit_seconds < backlog.commit_seconds
+    assert planned(rate=100, commit_seconds=2.0).commit_seconds == 2.0
+
+
+def test_a_backlog_is_merged_by_time_and_needs_no_lateness_while_a_schedule_reads_as_it_comes():
+    assert planned().lateness_ms == 0
+    assert planned(rate=100, seconds=55).lateness_ms == DAY
+    assert planned(rate=100, seconds=1).lateness_ms == MAX_LATENESS_DAYS * DAY
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"guarantee": "at-most-once"}, {"dimensions": "some"}, {"cores": (max(CORES) + 1000,)}]
+)
+def test_what_cannot_be_is_refused_in_words(wrong):
+    with pytest.raises(NotReady, match="bench"):
+        planned(**wrong)
+
+
+def test_we_keep_off_the_workers_cores_and_come_back():
+    with beside(CORES[:1]):
+        assert os.sched_getaffinity(0) == (set(CORES[1:]) or set(CORES))
+    assert os.sched_getaffinity(0) == set(CORES)
