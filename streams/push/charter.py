@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from .gate import EVERY, Limit, Way
+from .gate import EPISODE, EVERY, Limit, Way
 from .quiet import clock_time
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class Charter:
     Attributes:
         settings, push: as they are.
         channels: those that may be used at all, in the order of the settings.
-        ways: of each of them its way, the cheapest first.
         costs: what a send on each costs, in units of the currency.
+        ways: a function that returns the ways to channels, the cheapest first; remembered, as they are few.
         caps: the caps in words.
         quiet: from when to when nobody is pushed, None where that is never so.
         zone: the time zone of users whose profile names none.
@@ -44,7 +45,8 @@ class Charter:
         self.settings, self.push = settings, push
         self.channels = ready(settings)
         self.costs: dict[str, float] = {name: getattr(settings.channels, name).cost for name in self.channels}
-        self.ways = {name: self._way(name) for name in sorted(self.channels, key=self.costs.__getitem__)}
+        self._ways = {name: self._way(name) for name in sorted(self.channels, key=self.costs.__getitem__)}
+        self.ways = cache(self._ways_of)
         said = [(push.cap_sends, f"{push.cap_days:g}"), *((most, days) for days, most in push.caps.items())]
         self.caps = "at most " + ", ".join(f"{most} in {days} days" for most, days in said)
         self.quiet: tuple[time, time] | None = None
@@ -61,6 +63,10 @@ class Charter:
         """Return the limits and tags of a playbook's message."""
         return self._bounds[playbook, step]
 
+    def _ways_of(self, channels: tuple[str, ...]) -> tuple[Way, ...]:
+        """Return the ways to the channels that are named, the cheapest first."""
+        return tuple(way for name, way in self._ways.items() if name in channels)
+
     def _way(self, channel: str) -> Way:
         options, along = getattr(self.settings.channels, channel), channel in self.push.along
         return (
@@ -74,7 +80,8 @@ class Charter:
             limits.append(Limit("already_served", tags[1], _ms(playbook.again_days), 1))
         if playbook.exclusive:
             tags.append(f"group:{playbook.exclusive}")
-            limits.append(Limit("exclusive", tags[-1], _ms(playbook.exclusive_days), 1))
+            # Its own messages may follow one another.
+            limits.append(Limit("exclusive", tags[-1], _ms(playbook.exclusive_days), 1, EPISODE))
         if offer:
             tags.append(f"offer:{offer}")
             terms = self.settings.offers.get(offer)

@@ -72,16 +72,13 @@ class Hearing:
 
     def ask(self) -> Ask:
         """Return what the gate is asked."""
-        case = self.case
-        limits, tags = case.charter.bounds(case.candidate.playbook, case.candidate.step)
-        episode = episode_of(case.candidate)
-        if self.playbook.exclusive:  # its own messages may follow one another
-            limits = tuple(Limit(*one[:4], episode) if one.name == "exclusive" else one for one in limits)
+        candidate, charter = self.case.candidate, self.case.charter
+        limits, tags = charter.bounds(candidate.playbook, candidate.step)
         if self.push.cap_per_visit:
-            most = max(1, round(self.push.cap_per_visit * case.standing.active_days))
+            most = max(1, round(self.push.cap_per_visit * self.case.standing.active_days))
             limits = (*limits, Limit("usage_capped", EVERY, USAGE_WINDOW_MS, most))
-        ways = tuple(way for name, way in case.charter.ways.items() if name in self.reachable)
-        return Ask(case.candidate.id, case.candidate.user, case.candidate.at, limits, (*tags, episode), ways)
+        ways = charter.ways(self.reachable)
+        return Ask(candidate.id, candidate.user, candidate.at, limits, tags, ways, episode_of(candidate))
 
     def bill(self) -> Reservation | None:
         """Return what the purse is asked; None where nothing that it costs is limited."""

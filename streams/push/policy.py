@@ -18,6 +18,7 @@ from streams.tally import Arm
 from streams.wire.event import Profile
 from streams.wire.message import Verdict, instant
 
+from .gate import EPISODE
 from .quiet import zone_of
 from .validity import obstacle
 
@@ -140,7 +141,7 @@ def zone_for(case: Case) -> ZoneInfo:
 
 def episode_of(candidate: Candidate) -> str:
     """Return the tag of all that one transition brings."""
-    return "episode:" + blake2b((candidate.transition or candidate.id).encode(), digest_size=8).hexdigest()
+    return EPISODE + blake2b((candidate.transition or candidate.id).encode(), digest_size=8).hexdigest()
 
 
 def _historic(hearing: Hearing) -> tuple[bool, str]:
