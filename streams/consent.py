@@ -55,9 +55,11 @@ _split_pair = msgspec.json.Decoder(tuple[Heard, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def read(kept: bytes) -> Known:
-    """Return what is kept of a user as his profile, with what he said."""
-    heard, profile = _read_pair(kept) if kept.startswith(LIST) else (NOTHING, _read_profile(kept))
+def read(kept: bytes) -> Profile:
+    """Return what is kept of a user as his profile: `Known`, where he has said anything himself."""
+    if not kept.startswith(LIST):
+        return _read_profile(kept)
+    heard, profile = _read_pair(kept)
     return Known(**msgspec.structs.asdict(profile), said=heard.said, bounced=heard.bounced)
 
 

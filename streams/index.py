@@ -53,6 +53,13 @@ class Index:
         row = int(_find(np.frombuffer(key, np.uint8), self._slots, self._ends, self._blob))
         return None if row < 0 else row
 
+    def find_many(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Return the row numbers (i8[n]) of keys, -1 of those that are unknown."""
+        lengths = np.fromiter(map(len, keys), np.int64, len(keys))
+        who = np.empty(len(keys), np.int64)
+        _find_many(np.frombuffer(b"".join(keys), np.uint8), lengths, self._slots, self._ends, self._blob, who)
+        return who
+
     def key(self, row: int) -> bytes:
         """Return the key of a row."""
         start = int(self._ends[row - 1]) if row else 0
@@ -145,6 +152,16 @@ def _intern(joined, lengths, slots, ends, blob, size, who):  # type: ignore[no-u
 def _find(key, slots, ends, blob):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     slot = _place(key, 0, key.size, hash64(key, 0, key.size), slots, ends, blob)
     return np.int64(slots[slot] & np.uint64(LOW)) - 1
+
+
+@njit(cache=True)
+def _find_many(joined, lengths, slots, ends, blob, who):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    start = 0
+    for k in range(lengths.size):
+        end = start + lengths[k]
+        slot = _place(joined, start, end, hash64(joined, start, end), slots, ends, blob)
+        who[k] = np.int64(slots[slot] & np.uint64(LOW)) - 1
+        start = end
 
 
 @njit(cache=True)

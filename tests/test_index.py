@@ -23,6 +23,7 @@ def test_it_is_a_dictionary_that_counts_from_nought(chunks):
     assert [index.key(row) for row in range(len(known))] == list(known)
     assert {key: index.find(key) for key in known} == known
     assert index.find(b"a key of more than twelve") is None
+    assert index.find_many([b"a key of more than twelve", *known]).tolist() == [-1, *known.values()]
     rows = np.array(sorted(known.values(), reverse=True), np.int64)
     assert index.keys(rows) == list(known)[::-1]
 

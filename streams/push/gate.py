@@ -77,7 +77,8 @@ _read_outcome = msgspec.json.Decoder(Outcome).decode
 class Limit(NamedTuple):
     """At most `most` sends with `tag` in any `window_ms`; those that bear `but_not` as well do not count.
 
-    With `EPISODE` there it is the ask's own episode that does not count. `name` is the verdict where it is reached. Tags hold no blanks.
+    With `EPISODE` there it is the ask's own episode that does not count. `name` is the verdict where it is reached.
+    Tags hold no blanks.
     """
 
     name: str

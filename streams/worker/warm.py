@@ -13,6 +13,8 @@ import numpy as np
 from streams.core.hash import hash_texts
 from streams.core.row import EVENT
 from streams.core.rules import Rulebook
+from streams.core.window import count_bits
+from streams.people import People
 from streams.shard import Shard
 from streams.wire.partitioner import home
 
@@ -30,6 +32,8 @@ def warm(book: Rulebook) -> None:
     shard.advance(1)
     Shard(book).restore(*shard.take_changed())
     shard.index.between(0, 1)
+    People(shard, [b"nobody"]).streak(0, 1)
+    count_bits(1, 28)
     home(b"nobody", 1)
     hash_texts(["nothing"])
     if (took := time.monotonic() - started) > LONG_SECONDS:
