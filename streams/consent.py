@@ -130,6 +130,8 @@ def _topic(feedback: Feedback) -> str:
 
 
 def _consents(profile: Profile) -> dict[str, bool]:
+    if not profile.merged:
+        return profile.consent
     return {
         channel: yes and all(other.consent.get(channel, False) for other in profile.merged)
         for channel, yes in profile.consent.items()

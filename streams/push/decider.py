@@ -12,7 +12,7 @@ from streams.settings import DAY
 from .breaker import Ask
 from .charter import Charter
 from .hearing import Hearing
-from .policy import Case, Standing, withheld
+from .policy import Case, Standing
 from .trigger import Triggers
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Decider:
         For who is withheld from nothing is reserved, but without room he would not have got anything either.
         """
         now = hearings[0].case.now
-        await self._look_into_purse([hearing for hearing in hearings if withheld(hearing)])
+        await self._look_into_purse([hearing for hearing in hearings if hearing.withheld])
         waiting = [hearing for hearing in hearings if hearing.purse is None]
         out: dict[str, set[str]] = {}
         while waiting:
