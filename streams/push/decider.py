@@ -108,10 +108,9 @@ class Decider:
                 refused = [h.case.candidate for h in hearings if h.purse]
                 await self.gate.release([(c.id, c.user) for c in refused], "budget")
             case "breaker":
-                asks = [
-                    Ask(c.playbook, c.id, c.at, users.approved(c.playbook))
-                    for c in (h.case.candidate for h in hearings)
-                ]
+                candidates = [h.case.candidate for h in hearings]
+                approved = {playbook: users.approved(playbook) for playbook in {c.playbook for c in candidates}}
+                asks = [Ask(c.playbook, c.id, c.at, approved[c.playbook]) for c in candidates]
                 for hearing, lets in zip(hearings, await self.breaker.allow(asks), strict=True):
                     hearing.breaker = lets
 

@@ -203,7 +203,7 @@ def facts(case: Case) -> Facts:
         there=standing.there,
         stranger=profile is None,
         allowed=consented,
-        known=tuple(_known(profile, consented)) if profile else (),
+        known=tuple(_known(profile, consented)) if consented and profile else (),
         along=charter.push.along,
         complaints=standing.complaints,
         fatigue=standing.fatigue,
@@ -345,9 +345,9 @@ def opening(facts: Facts) -> Opening:
 
 def _allowed(profile: Profile | None, channels: Collection[str], kind: MessageKind) -> tuple[str, ...]:
     consent = allowed(profile, kind) if profile else {}
-    return tuple(name for name in channels if consent.get(name) is True)
+    return tuple([name for name in channels if consent.get(name) is True])
 
 
 def _known(profile: Profile, channels: Collection[str]) -> dict[str, str]:
-    found = {name: profile.contacts.get(name, "").strip() for name in channels}
-    return {name: address for name, address in found.items() if address and usable(profile, name)}
+    contacts = profile.contacts
+    return {name: address for name in channels if (address := contacts.get(name, "").strip()) and usable(profile, name)}
