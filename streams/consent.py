@@ -42,7 +42,10 @@ class Heard(Struct, frozen=True, omit_defaults=True):
 
 
 class Known(Profile, frozen=True):
-    """A profile, and what its user has said himself."""
+    """A profile, and what its user has said himself.
+
+    It is told by its type alone: `isinstance` of a struct that is none takes ten times as long, and every push asks.
+    """
 
     said: dict[str, Said] = field(default_factory=dict)
     bounced: dict[str, int] = field(default_factory=dict)
@@ -92,7 +95,7 @@ def allowed(profile: Profile, kind: MessageKind | None = None) -> dict[str, bool
     A channel that neither the profile nor he himself names is left out: it is not allowed. Of merged accounts the most
     restrictive consent wins.
     """
-    said = profile.said if isinstance(profile, Known) else {}
+    said = profile.said if type(profile) is Known else {}
     if not said:
         return _consents(profile)
     words = {channel: Said(instant_ms(profile.at), yes) for channel, yes in _consents(profile).items()}
@@ -112,7 +115,7 @@ def refuses(profile: Profile, kind: MessageKind) -> bool:
 
 def usable(profile: Profile, channel: str) -> bool:
     """Say whether his address on a channel is of use: nothing sent to it has bounced since his profile."""
-    bounced = profile.bounced.get(channel) if isinstance(profile, Known) else None
+    bounced = profile.bounced.get(channel) if type(profile) is Known else None
     return bounced is None or instant_ms(profile.at) > bounced
 
 

@@ -81,7 +81,7 @@ class Case(Struct, frozen=True):
     standing: Standing = Standing()
 
 
-class Facts(NamedTuple):
+class Facts(Struct, frozen=True):
     """All that the rules go by that need nobody's answer.
 
     `oldest` is the time before which the candidate lies and is too old, 0 where it is not (int ms UTC); `allowed` the
