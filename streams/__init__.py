@@ -125,6 +125,7 @@ Beside the way:
     rulebook.py             settings → rules, as the fold reads them and as the log keeps them
     lift.py                 what pushes bring: two arms compared, at any time
     portrait.py             all that a shard knows of one user, by name
+    people.py               … and what it knows of several at a time, as columns
     forecast.py             what will become of him by time alone
     key.py                  the names of our keys in Redis
     script.py               a Lua script on the server

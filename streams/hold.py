@@ -80,8 +80,9 @@ class Hold(Generic[T]):
 
     def add(self, waiting: T) -> None:
         """Hold something until its time (`until`)."""
-        self._put(waiting)
-        self._changed[waiting.id] = None
+        ident = waiting.id
+        self._put(ident, waiting)
+        self._changed[ident] = None
 
     def remove(self, ident: str) -> None:
         """Let it go."""
@@ -101,8 +102,8 @@ class Hold(Generic[T]):
             waiting = self._waiting.get(ident)
             if waiting is not None and waiting.until == until:
                 found[ident] = waiting
-        for waiting in found.values():
-            self._await(waiting)
+        for ident, waiting in found.items():
+            self._await(ident, waiting)
         return list(found.values())
 
     def take(self) -> Iterator[tuple[str, bytes | None]]:
@@ -117,12 +118,12 @@ class Hold(Generic[T]):
         if value is None:
             self._drop(ident)
         else:
-            self._put(self._decode(value))
+            self._put(ident, self._decode(value))
 
-    def _put(self, waiting: T) -> None:
-        self._waiting[waiting.id] = waiting
-        self._of_user.setdefault(waiting.user, set()).add(waiting.id)
-        self._await(waiting)
+    def _put(self, ident: str, waiting: T) -> None:
+        self._waiting[ident] = waiting
+        self._of_user.setdefault(waiting.user, set()).add(ident)
+        self._await(ident, waiting)
 
     def _drop(self, ident: str) -> bool:
         waiting = self._waiting.pop(ident, None)
@@ -134,8 +135,8 @@ class Hold(Generic[T]):
             del self._of_user[waiting.user]
         return True
 
-    def _await(self, waiting: T) -> None:
-        heapq.heappush(self._due, (waiting.until or 0, waiting.id))
+    def _await(self, ident: str, waiting: T) -> None:
+        heapq.heappush(self._due, (waiting.until or 0, ident))
 
 
 def held_pushes() -> Hold[Decision]:

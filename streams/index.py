@@ -80,10 +80,7 @@ class Index:
 
     def intern(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return the row numbers (i4[n]) of keys, giving new ones the next rows."""
-        spans = np.zeros((len(keys), 2), np.int64)
-        np.cumsum(np.fromiter(map(len, keys), np.int64, len(keys)), out=spans[:, 1])
-        spans[1:, 0] = spans[:-1, 1]
-        return self.intern_spans(np.frombuffer(b"".join(keys), np.uint8), spans)
+        return self.intern_spans(*_in_one_run(keys))
 
     def intern_spans(self, data: np.ndarray, spans: np.ndarray) -> np.ndarray:
         """Return the row numbers (i4[n]) of keys that are spans (i8[n, 2], none of them null) of `data` (u1[size])."""
@@ -96,6 +93,12 @@ class Index:
         """Return the row number of a key, None if it is unknown."""
         row = int(_find(np.frombuffer(key, np.uint8), self._table))
         return None if row < 0 else row
+
+    def find_many(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Return the row numbers (i8[n]) of keys, -1 of those that are unknown."""
+        who = np.empty(len(keys), np.int64)
+        _find_many(*_in_one_run(keys), self._table, who)
+        return who
 
     def key(self, row: int) -> bytes:
         """Return the key of a row."""
@@ -150,6 +153,12 @@ class Index:
         if slots:
             self._waiting -= slots
             _spread(self._table, self._waiting + slots)
+
+
+def _in_one_run(keys: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Return keys as one run of bytes (u1[size]), and their spans (i8[n, 2])."""
+    ends = np.cumsum(np.fromiter(map(len, keys), np.int64, len(keys)))
+    return np.frombuffer(b"".join(keys), np.uint8), np.stack([ends - np.diff(ends, prepend=0), ends], axis=1)
 
 
 def _unwritable(array: np.ndarray) -> np.ndarray:
@@ -264,6 +273,13 @@ def _append(data, start, end, table, count):  # type: ignore[no-untyped-def] # n
 @njit(cache=True)
 def _find(key, table):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return _row(table, _place(key, 0, key.size, hash64(key, 0, key.size), table))
+
+
+@njit(cache=True)
+def _find_many(data, spans, table, who):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    for k in range(spans.shape[0]):
+        start, end = spans[k]
+        who[k] = _row(table, _place(data, start, end, hash64(data, start, end), table))
 
 
 @njit(cache=True)

@@ -9,5 +9,10 @@ def key(prefix: str, user: str, noun: str) -> str:
     A cluster places a key by what stands between its first `{` and the next `}`. An empty tag would spread a
     user over several nodes, so a `}` in his name is written %7D, and % itself %25, so that no two names meet.
     """
+    return f"{stem(prefix, user)}{noun}"
+
+
+def stem(prefix: str, user: str) -> str:
+    """Return what all keys of a user begin with."""
     tag = user.replace("%", "%25").replace("}", "%7D")
-    return f"{prefix}:{{{tag}}}:{noun}"
+    return f"{prefix}:{{{tag}}}:"

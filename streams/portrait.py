@@ -105,14 +105,6 @@ def interests(shard: Shard, row: np.void) -> list[dict[str, Any]]:
     return sorted(found, key=lambda f: -f["weight"])
 
 
-def interest(shard: Shard, row: np.void) -> str:
-    """Return his strongest category, empty where there is none."""
-    weights, codes = row["interest_weights"].tolist(), row["interests"].tolist()
-    heaviest = max(weights)
-    code = codes[weights.index(heaviest)]
-    return (shard.categories.name(code) or "other") if heaviest and code else ""
-
-
 def growth(row: np.void) -> dict[str, Any]:
     """Return points and membership."""
     until = int(row["member_until"])

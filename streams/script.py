@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 Call = tuple["Sequence[str]", "Sequence[str | int | bytes]"]
 AT_ONCE = 100
 """Calls that are one run on the server, some milliseconds in which it does nothing else."""
+MEMO = "local memo = {} "
+"""A table in which a script may keep for the run what several of its calls need."""
 MANY = """\
+local memo = {{}}
 local function one(KEYS, ARGV)
 {source}
 end
@@ -42,9 +45,10 @@ class Script:
     """
 
     def __init__(self, file: Path) -> None:
-        self.source = file.read_text("utf-8")
+        source = file.read_text("utf-8")
+        self.source = MEMO + source
         self.digest = _digest(self.source)
-        self._many = MANY.format(source=self.source)
+        self._many = MANY.format(source=source)
         self._many_digest = _digest(self._many)
 
     async def run(self, redis: Redis, keys: Sequence[str], arguments: Sequence[str | int | bytes]) -> Any:

@@ -18,7 +18,7 @@ from streams.birthday import Birthdays
 from streams.column import Column
 from streams.core import fold as core
 from streams.core import order, period
-from streams.core.activity import ACTIVITY, NONE
+from streams.core.activity import NONE
 from streams.core.fold import MOST_MOVES, Law, State
 from streams.core.row import (
     CHANNELS,
@@ -310,31 +310,15 @@ class Shard:
         number = self.index.find(key)
         return None if number is None else self.profiles.get(number)
 
-    def seq(self, key: bytes) -> int:
-        """Return how many transitions a user has made; 0 for one who is unknown."""
-        number = self.index.find(key)
-        return 0 if number is None else int(self.rows["seq"][number])
+    def seqs(self, keys: Sequence[bytes]) -> list[int]:
+        """Return how many transitions each of several users has made; 0 for one who is unknown."""
+        numbers = self.index.find_many(keys)
+        made: list[int] = np.where(numbers < 0, 0, self.rows["seq"][np.maximum(numbers, 0)]).tolist()
+        return made
 
-    def value_of(self, row: np.void, dimension: str) -> str:
-        """Return a row's value of a dimension, "none" where there is none."""
-        place = self._places.get(dimension)
-        return "none" if place is None else self.book.values[place][int(row["values"][place])]
-
-    def values_of(self, row: np.void, dimensions: Sequence[str]) -> list[str]:
-        """Return a row's values of several dimensions, "none" where there is none."""
-        book, held = self.book, row["values"].tolist()
-        places = [self._places.get(dimension) for dimension in dimensions]
-        return ["none" if place is None else book.values[place][held[place]] for place in places]
-
-    def holds_since(self, row: np.void, dimension: str, value: str, at: int) -> bool:
-        """Say whether a row still has the value to which it came at `at` (int ms UTC).
-
-        Of the activity class that is exact; of the others it may have come to it once more on the same day.
-        """
-        if self.value_of(row, dimension) != value:
-            return False
-        place = self._places[dimension]
-        return bool(row["since"] == at if place == ACTIVITY else row["since_day"][place] == at // DAY)
+    def place(self, dimension: str) -> int | None:
+        """Return the place of a dimension among the values of a row, None where there is none such."""
+        return self._places.get(dimension)
 
     def number(self, key: bytes) -> int | None:
         """Return the row number of a user of whom something is known; None where nothing is, or no more."""

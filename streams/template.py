@@ -62,6 +62,8 @@ def check(text: str, dimensions: Collection[str] = NAMES, always: Collection[str
 
 def render(text: str, words: Known) -> str:
     """Return the text with its variables filled: by `words` where they have one, else by what stands behind the bar."""
+    if "{" not in text and "}" not in text:
+        return text
     return "".join([part if name is None else words.get(name) or part for name, part in _parts(text)])
 
 

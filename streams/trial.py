@@ -92,7 +92,7 @@ class Trials:
         due = max(until, at + self.patience_ms)
         known = self._open.get(decision.user, ())
         windows = Window(decision.playbook, arm, at, until, due), Window(ALL, of_all or arm, at, until, due)
-        fresh = tuple(w for w in windows if all(w.trial != k.trial for k in known))
+        fresh = tuple([w for w in windows if all(w.trial != k.trial for k in known)]) if known else windows
         if fresh:
             self._put(decision.user, known + fresh)
             self._changed[decision.user] = None
@@ -155,9 +155,9 @@ class Trials:
             self.sums[slot] = _tally(value)
 
     def _put(self, user: str, windows: tuple[Window, ...]) -> None:
-        awaited = {window.due for window in self._open.get(user, ())}
+        known = self._open.get(user, ())
         self._open[user] = windows
-        for due in {window.due for window in windows} - awaited:
+        for due in {window.due for window in windows}.difference([window.due for window in known]):
             heapq.heappush(self._due, (due, user))
 
     def _leave(self, user: str, windows: Sequence[Window]) -> None:

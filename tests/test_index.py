@@ -14,7 +14,7 @@ from streams.wire.block import Pairs
 
 keys = st.lists(st.binary(max_size=12), max_size=80)
 numbers = st.lists(st.integers(0, 400), max_size=60)
-COMPILED = ("_append", "_find", "_guess", "_home", "_intern", "_place", "_row", "_same", "_spread")
+COMPILED = ("_append", "_find", "_find_many", "_guess", "_home", "_intern", "_place", "_row", "_same", "_spread")
 
 
 def check(index, known):
@@ -22,6 +22,7 @@ def check(index, known):
     assert [index.key(row) for row in range(len(known))] == list(known)
     assert {key: index.find(key) for key in known} == known
     assert index.find(b"a key of more than twelve") is None
+    assert index.find_many([b"a key of more than twelve", *known]).tolist() == [-1, *known.values()]
     rows = np.array(sorted(known.values(), reverse=True), np.int64)
     assert index.keys(rows) == list(known)[::-1]
     assert bytes(index.blob) == b"".join(known)

@@ -21,6 +21,7 @@ from streams.core.row import (
     THRESHOLD_CAUSE,
 )
 from streams.core.rules import activity_only
+from streams.people import People
 from streams.portrait import portrait
 from streams.settings import Settings
 from streams.shard import FIRST_CAPACITY, Plan, Shard
@@ -85,7 +86,7 @@ def town():
 
 
 def holds_since(shard, user, *asked):
-    return shard.holds_since(shard.rows[shard.number(user)], *asked)
+    return People(shard, [user]).holds_since(0, *asked)
 
 
 def restored(shard, book=BOOK):
@@ -162,7 +163,7 @@ def test_a_user_is_erased_whole(town):
     shard = town.shard
     assert len(moves) == 0
     assert shard.erased == [b"a"]
-    assert (shard.number(b"a"), shard.profile(b"a"), shard.seq(b"a")) == (None, None, 0)
+    assert (shard.number(b"a"), shard.profile(b"a"), shard.seqs([b"a"])) == (None, None, [0])
     assert len(shard.orders(0)) == 0
     assert shard.due[0] == NEVER
     assert [key for key, _ in shard.users()] == [b"b"]
@@ -306,7 +307,7 @@ def test_a_profiles_time_moves_no_clock(town):
 
 
 def test_who_is_unknown_is_nobody(town):
-    assert (town.shard.number(b"x"), town.shard.seq(b"x"), town.shard.profile(b"x")) == (None, 0, None)
+    assert (town.shard.number(b"x"), town.shard.seqs([b"x"]), town.shard.profile(b"x")) == (None, [0], None)
 
 
 def test_deadlines_are_derived_anew_after_recovery(town):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
-from .gate import EVERY, Limit, Way
+from .gate import EPISODE, EVERY, Limit, Way
 from .quiet import clock_time
 
 if TYPE_CHECKING:
     from datetime import time
 
     from streams.settings import Playbook, Settings
+    from streams.wire.message import MessageKind
 
 HOUR, DAY = 3_600_000, 86_400_000
 USAGE_WINDOW_MS = 28 * DAY
@@ -26,14 +28,24 @@ class Bounds(NamedTuple):
     tags: tuple[str, ...]
 
 
+class Message(NamedTuple):
+    """What the chain asks of a message: the channels that it may take, in the order of the settings, and its offer."""
+
+    kind: MessageKind
+    channels: tuple[str, ...]
+    offer: str
+
+
 class Charter:
     """The settings, as the policy chain asks for them.
 
     Attributes:
         settings, push: as they are.
         channels: those that may be used at all, in the order of the settings.
-        ways: of each of them its way, the cheapest first.
         costs: what a send on each costs, in units of the currency.
+        ways: a function that returns the ways to channels, the cheapest first; remembered, as they are few.
+        cost: a function that returns what it costs at most to send on channels, with fallbacks: all that is sent at
+            once, and the dearest of which one goes out; remembered too.
         caps: the caps in words.
         quiet: from when to when nobody is pushed, None where that is never so.
         zone: the time zone of users whose profile names none.
@@ -44,22 +56,44 @@ class Charter:
         self.settings, self.push = settings, push
         self.channels = ready(settings)
         self.costs: dict[str, float] = {name: getattr(settings.channels, name).cost for name in self.channels}
-        self.ways = {name: self._way(name) for name in sorted(self.channels, key=self.costs.__getitem__)}
+        self._ways = {name: self._way(name) for name in sorted(self.channels, key=self.costs.__getitem__)}
+        self.ways = cache(self._ways_of)
+        self.cost = cache(self._cost_of)
         said = [(push.cap_sends, f"{push.cap_days:g}"), *((most, days) for days, most in push.caps.items())]
         self.caps = "at most " + ", ".join(f"{most} in {days} days" for most, days in said)
         self.quiet: tuple[time, time] | None = None
         if push.quiet_from:
             self.quiet = clock_time(push.quiet_from), clock_time(push.quiet_to)
         self.zone = ZoneInfo(push.time_zone)
-        self._bounds = {
-            (name, step): self._of(name, playbook, step)
+        all_steps = [
+            (name, playbook, step)
             for name, playbook in settings.playbooks.items()
             for step in range(1, len(playbook.steps) + 2)
-        }
+        ]
+        self._bounds = {(name, step): self._of(name, playbook, step) for name, playbook, step in all_steps}
+        self._messages = {(name, step): self._message(playbook, step) for name, playbook, step in all_steps}
+
+    def message(self, playbook: str, step: int) -> Message:
+        """Return what the chain asks of a playbook's message."""
+        return self._messages[playbook, step]
 
     def bounds(self, playbook: str, step: int) -> Bounds:
         """Return the limits and tags of a playbook's message."""
         return self._bounds[playbook, step]
+
+    def _ways_of(self, channels: tuple[str, ...]) -> tuple[Way, ...]:
+        """Return the ways to the channels that are named, the cheapest first."""
+        return tuple(way for name, way in self._ways.items() if name in channels)
+
+    def _cost_of(self, channels: tuple[str, ...], fallbacks: tuple[str, ...]) -> float:
+        costs, along = self.costs, self.push.along
+        sure = sum(costs[name] for name in channels if name in along)
+        return sure + max((costs[name] for name in channels + fallbacks if name not in along), default=0)
+
+    def _message(self, playbook: Playbook, step: int) -> Message:
+        message = playbook.message(step)
+        wanted = message.channels or self.channels
+        return Message(message.kind, tuple(name for name in self.channels if name in wanted), message.offer)
 
     def _way(self, channel: str) -> Way:
         options, along = getattr(self.settings.channels, channel), channel in self.push.along
@@ -74,7 +108,8 @@ class Charter:
             limits.append(Limit("already_served", tags[1], _ms(playbook.again_days), 1))
         if playbook.exclusive:
             tags.append(f"group:{playbook.exclusive}")
-            limits.append(Limit("exclusive", tags[-1], _ms(playbook.exclusive_days), 1))
+            # Its own messages may follow one another.
+            limits.append(Limit("exclusive", tags[-1], _ms(playbook.exclusive_days), 1, EPISODE))
         if offer:
             tags.append(f"offer:{offer}")
             terms = self.settings.offers.get(offer)

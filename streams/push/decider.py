@@ -12,7 +12,7 @@ from streams.settings import DAY
 from .breaker import Ask
 from .charter import Charter
 from .hearing import Hearing
-from .policy import Case, Standing, withheld
+from .policy import Case, Standing
 from .trigger import Triggers
 
 if TYPE_CHECKING:
@@ -108,10 +108,9 @@ class Decider:
                 refused = [h.case.candidate for h in hearings if h.purse]
                 await self.gate.release([(c.id, c.user) for c in refused], "budget")
             case "breaker":
-                asks = [
-                    Ask(c.playbook, c.id, c.at, users.approved(c.playbook))
-                    for c in (h.case.candidate for h in hearings)
-                ]
+                candidates = [h.case.candidate for h in hearings]
+                approved = {playbook: users.approved(playbook) for playbook in {c.playbook for c in candidates}}
+                asks = [Ask(c.playbook, c.id, c.at, approved[c.playbook]) for c in candidates]
                 for hearing, lets in zip(hearings, await self.breaker.allow(asks), strict=True):
                     hearing.breaker = lets
 
@@ -121,7 +120,7 @@ class Decider:
         For who is withheld from nothing is reserved, but without room he would not have got anything either.
         """
         now = hearings[0].case.now
-        await self._look_into_purse([hearing for hearing in hearings if withheld(hearing)])
+        await self._look_into_purse([hearing for hearing in hearings if hearing.withheld])
         waiting = [hearing for hearing in hearings if hearing.purse is None]
         out: dict[str, set[str]] = {}
         while waiting:

@@ -37,6 +37,7 @@ Keys, all in one hash slot a user:
 from __future__ import annotations
 
 import secrets
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
@@ -44,7 +45,7 @@ import msgspec
 import orjson
 from msgspec import Struct
 
-from streams.key import key
+from streams.key import stem
 from streams.script import Script
 from streams.settings import DAY
 from streams.wire.message import Outcome
@@ -61,6 +62,8 @@ MAX_DECISIONS = 100
 EVERY = "*"
 """The tag of every push."""
 CHANNEL = "channel:"
+EPISODE = "episode:"
+"""As a limit's `but_not`: the ask's own episode."""
 
 _LUA = Path(__file__).with_name("lua")
 _ADMIT = Script(_LUA / "admit.lua")
@@ -74,7 +77,8 @@ _read_outcome = msgspec.json.Decoder(Outcome).decode
 class Limit(NamedTuple):
     """At most `most` sends with `tag` in any `window_ms`; those that bear `but_not` as well do not count.
 
-    `name` is the verdict where it is reached. Tags hold no blanks.
+    With `EPISODE` there it is the ask's own episode that does not count. `name` is the verdict where it is reached.
+    Tags hold no blanks.
     """
 
     name: str
@@ -97,7 +101,10 @@ class Way(NamedTuple):
 
 
 class Ask(Struct, frozen=True):
-    """May this push go out? `at` is its event time (int ms UTC), `ways` the channels in order of preference."""
+    """May this push go out? `at` is its event time (int ms UTC), `ways` the channels in order of preference.
+
+    `episode` is one tag more, of the few pushes that belong together; what is as in other asks stands apart from it.
+    """
 
     decision: str
     user: str
@@ -105,12 +112,12 @@ class Ask(Struct, frozen=True):
     limits: tuple[Limit, ...] = ()
     tags: tuple[str, ...] = (EVERY,)
     ways: tuple[Way, ...] = ()
+    episode: str = ""
 
     @property
     def longest_ms(self) -> int:
         """The longest window of any limit."""
-        windows = [limit.window_ms for limit in self.limits] + [way.window_ms for way in self.ways]
-        return max(windows, default=0)
+        return longest_ms(self.limits, self.ways)
 
 
 class Admission(Struct, frozen=True):
@@ -213,18 +220,16 @@ class RedisGate:
         return Claim("fresh" if reply == "fresh" else "interrupted")
 
     def _arguments(self, ask: Ask) -> tuple[str | int | bytes, ...]:
-        body = {
-            "id": ask.decision,
-            "at": ask.at,
-            "tags": f" {' '.join(ask.tags)} ",
-            "limits": [(limit.name, limit.tag, limit.but_not, limit.window_ms, limit.most) for limit in ask.limits],
-            "channels": [(way.channel, way.along, way.window_ms, way.most) for way in ask.ways],
-        }
-        return orjson.dumps(body), KEPT_MS, self.max_decisions, ask.longest_ms
+        return ask.decision, ask.at, ask.episode, _terms(ask.limits, ask.tags, ask.ways, self.max_decisions)
 
     def _keys(self, user: str) -> tuple[str, str, str]:
-        prefix = self.prefix
-        return key(prefix, user, "sends"), key(prefix, user, "capped"), key(prefix, user, "deliveries")
+        begin = stem(self.prefix, user)
+        return f"{begin}sends", f"{begin}capped", f"{begin}deliveries"
+
+
+def longest_ms(limits: Sequence[Limit], ways: Sequence[Way]) -> int:
+    """Return the longest window of any limit."""
+    return max([limit.window_ms for limit in limits] + [way.window_ms for way in ways], default=0)
 
 
 def tag_of(channel: str) -> str:
@@ -232,11 +237,27 @@ def tag_of(channel: str) -> str:
     return CHANNEL + channel
 
 
+@lru_cache(maxsize=1024)
+def _terms(limits: tuple[Limit, ...], tags: tuple[str, ...], ways: tuple[Way, ...], max_decisions: int) -> bytes:
+    """Return what an ask has in common with many others, as the script reads it."""
+    return orjson.dumps(
+        {
+            "limits": [(limit.name, limit.tag, limit.but_not, limit.window_ms, limit.most) for limit in limits],
+            "tags": f" {' '.join(tags)} ",
+            "channels": [(way.channel, way.along, way.window_ms, way.most) for way in ways],
+            "longest": longest_ms(limits, ways),
+            "kept": KEPT_MS,
+            "max_decisions": max_decisions,
+        }
+    )
+
+
+@lru_cache(maxsize=1024)
 def _admission(reply: str | bytes) -> Admission:
     verdict, *rest = _text(reply).split("\n")
     if not rest:
         return Admission(verdict)
-    _, channels, fallbacks = rest
+    channels, fallbacks = rest
     return Admission(verdict, tuple(channels.split()), tuple(fallbacks.split()))
 
 

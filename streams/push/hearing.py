@@ -14,13 +14,14 @@ from streams.wire.message import Decision, Verdict, instant
 from .bill import bill
 from .charter import USAGE_WINDOW_MS
 from .gate import EVERY, Admission, Ask, Limit
-from .policy import CHAIN, FIRST_LIMIT, HOUR, PASSED, WITHIN_LIMITS, episode_of, share_of, withheld, zone_for
+from .policy import FIRST, HOUR, LATER, WITHIN_LIMITS, episode_of, facts, opening, share_of, withheld, zone_for
 from .quiet import quiet_until
 from .rhythm import best_hour, next_window
 
 if TYPE_CHECKING:
-    from streams.settings import Playbook, Push, Step
+    from streams.settings import Playbook, Push
 
+    from .charter import Message
     from .policy import Case, Needs, Reason
     from .purse import Reservation
 
@@ -33,6 +34,7 @@ class Hearing:
 
     Attributes:
         case: what is heard, of which `push`, `playbook` and `message` (the playbook's step) are shorthands.
+        withheld: whether he belongs to those who get nothing.
         reachable: the channels on which he can be reached, in order of preference.
         gate: the gate's answer; None until it is asked.
         purse: which account of the purse has no room, empty where all have; None until it is asked.
@@ -40,13 +42,16 @@ class Hearing:
         decision: what came of it; None until the end.
     """
 
-    __slots__ = ("breaker", "case", "decision", "gate", "message", "playbook", "purse", "push", "reachable", "trace")
+    __slots__ = (
+        "breaker", "case", "decision", "gate", "message", "playbook", "purse", "push", "reachable", "trace", "withheld",
+    )  # fmt: skip
 
     def __init__(self, case: Case) -> None:
         self.case: Case = case
         self.push: Push = case.charter.push
         self.playbook: Playbook = case.charter.settings.playbooks[case.candidate.playbook]
-        self.message: Playbook | Step = self.playbook.message(case.candidate.step)
+        self.message: Message = case.charter.message(case.candidate.playbook, case.candidate.step)
+        self.withheld = withheld(case.candidate, self.playbook, self.push)
         self.reachable: tuple[str, ...] = ()
         self.gate: Admission | None = None
         self.purse: str | None = None
@@ -57,13 +62,20 @@ class Hearing:
     def go(self) -> Needs | None:
         """Go on through the chain; return whose answer is needed next, None once there is a decision."""
         trace = self.trace
-        if len(trace) == FIRST_LIMIT and self.gate is not None and self.gate.verdict == "admitted":
+        if not trace:
+            first = opening(facts(self.case))
+            trace.extend(first.trace)
+            self.reachable = first.reachable
+            if first.refused is not None:
+                self.decision = self._decided("suppress", first.refused)
+                return None
+        elif len(trace) == len(FIRST) and self.gate is not None and self.gate.verdict == "admitted":
             trace.extend(WITHIN_LIMITS)
-        for rule in CHAIN[len(trace) :]:
+        for rule in LATER[len(trace) - len(FIRST) :]:
             if rule.needs is not None and getattr(self, rule.needs) is None:
                 return rule.needs
             passed, detail = rule.test(self)
-            trace.append(Verdict(rule.name, passed, detail) if detail or not passed else PASSED[rule.name])
+            trace.append(rule.verdict(passed, detail))
             if not passed:
                 self.decision = self._decided("suppress", rule.reason)
                 return None
@@ -72,16 +84,13 @@ class Hearing:
 
     def ask(self) -> Ask:
         """Return what the gate is asked."""
-        case = self.case
-        limits, tags = case.charter.bounds(case.candidate.playbook, case.candidate.step)
-        episode = episode_of(case.candidate)
-        if self.playbook.exclusive:  # its own messages may follow one another
-            limits = tuple(Limit(*one[:4], episode) if one.name == "exclusive" else one for one in limits)
+        candidate, charter = self.case.candidate, self.case.charter
+        limits, tags = charter.bounds(candidate.playbook, candidate.step)
         if self.push.cap_per_visit:
-            most = max(1, round(self.push.cap_per_visit * case.standing.active_days))
+            most = max(1, round(self.push.cap_per_visit * self.case.standing.active_days))
             limits = (*limits, Limit("usage_capped", EVERY, USAGE_WINDOW_MS, most))
-        ways = tuple(way for name, way in case.charter.ways.items() if name in self.reachable)
-        return Ask(case.candidate.id, case.candidate.user, case.candidate.at, limits, (*tags, episode), ways)
+        ways = charter.ways(self.reachable)
+        return Ask(candidate.id, candidate.user, candidate.at, limits, tags, ways, episode_of(candidate))
 
     def bill(self) -> Reservation | None:
         """Return what the purse is asked; None where nothing that it costs is limited."""
@@ -93,12 +102,7 @@ class Hearing:
     @property
     def cost(self) -> float:
         """What sending costs at most, in units of the currency: all that is sent at once, and the dearest fallback."""
-        if self.gate is None:
-            return 0
-        costs, along = self.case.charter.costs, self.push.along
-        sure = sum(costs[name] for name in self.gate.channels if name in along)
-        others = (costs[name] for name in self.gate.channels + self.gate.fallbacks if name not in along)
-        return sure + max(others, default=0)
+        return 0 if self.gate is None else self.case.charter.cost(self.gate.channels, self.gate.fallbacks)
 
     def _release(self) -> None:
         """Decide on what passes: sent at once, or held."""
@@ -140,7 +144,7 @@ class Hearing:
             offer=candidate.offer,
             fallbacks=answer.fallbacks if answer is not None and would_go else (),
             cost=round(self.cost, 6) if would_go else 0,
-            arm="holdout" if withheld(self) else "treated",
+            arm="holdout" if self.withheld else "treated",
             since=candidate.since or candidate.at,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from .gate import CHANNEL, KEPT_MS, MAX_DECISIONS, Admission, Ask, Claim, tag_of
+from .gate import CHANNEL, EPISODE, KEPT_MS, MAX_DECISIONS, Admission, Ask, Claim, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,8 @@ class _Book:
         answer = self._answer(ask)
         admitted = answer.verdict == "admitted"
         ways = [way.channel for way in ask.ways if way.channel in answer.channels + answer.fallbacks]
-        self.records[ask.decision] = answer, ask.tags + tuple(map(tag_of, ways))
+        own = (*ask.tags, ask.episode) if ask.episode else ask.tags
+        self.records[ask.decision] = answer, own + tuple(map(tag_of, ways))
         (self.sends if admitted else self.capped)[ask.decision] = ask.at
         newest = max([*self.sends.values(), *self.capped.values()])
         for decisions in (self.sends, self.capped):
@@ -46,7 +47,8 @@ class _Book:
 
     def _answer(self, ask: Ask) -> Admission:
         for limit in ask.limits:
-            if self._reached(ask.at, limit.tag, limit.window_ms, limit.most, limit.but_not):
+            but_not = ask.episode if limit.but_not == EPISODE else limit.but_not
+            if self._reached(ask.at, limit.tag, limit.window_ms, limit.most, but_not):
                 return Admission(limit.name)
         channels: list[str] = []
         fallbacks: list[str] = []

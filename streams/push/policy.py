@@ -3,13 +3,15 @@
 A rule is a function and the reason code that a decision carries when the rule refuses. The first refusal decides; the
 trace holds what each rule said up to there. Rules that need the answer of somebody else (the gate, the purse, the
 breaker) stand behind those that need nobody's, so that these are asked only about candidates that nothing else stops.
+What the first ones go by are a few facts, the same for many users, so that what they say is remembered (`opening`).
 `hearing` leads a case through the chain. Before a push goes out, `stop` asks once more what may have changed.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -18,6 +20,7 @@ from streams.tally import Arm
 from streams.wire.event import Profile
 from streams.wire.message import Verdict, instant
 
+from .gate import EPISODE
 from .quiet import zone_of
 from .validity import obstacle
 
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from zoneinfo import ZoneInfo
 
-    from streams.settings import Push
-    from streams.wire.message import Decision, MessageKind
+    from streams.settings import Playbook, Push
+    from streams.wire.message import Cause, Decision, MessageKind
 
     from .charter import Charter
     from .hearing import Hearing
@@ -78,16 +81,61 @@ class Case(Struct, frozen=True):
     standing: Standing = Standing()
 
 
-class Rule(Struct, frozen=True):
+class Facts(Struct, frozen=True):
+    """All that the rules go by that need nobody's answer.
+
+    `oldest` is the time before which the candidate lies and is too old, 0 where it is not (int ms UTC); `allowed` the
+    channels that he allows, of those that the message may take, `known` those of them with an address, and `along` all
+    that disturb nobody. `offer` is what there is to say of the offer that the message brings.
+    """
+
+    historic: bool
+    oldest: int
+    cause: Cause
+    there: bool
+    stranger: bool
+    allowed: tuple[str, ...]
+    known: tuple[str, ...]
+    along: tuple[str, ...]
+    complaints: int
+    fatigue: str
+    kind: MessageKind
+    coupon: str
+    phase: str
+    activity: str
+    offer: tuple[bool, str]
+
+    @property
+    def reachable(self) -> tuple[str, ...]:
+        """The channels on which he can be reached; a tired user only by what disturbs nobody."""
+        return tuple(name for name in self.known if name in self.along) if self.fatigue == "tired" else self.known
+
+
+S = TypeVar("S", "Facts", "Hearing")
+
+
+class Rule(Struct, Generic[S], frozen=True):
     """One link of the chain. `test` answers whether the case may pass, and a detail for the trace."""
 
     name: str
     reason: Reason
-    test: Callable[[Hearing], tuple[bool, str]]
+    test: Callable[[S], tuple[bool, str]]
     needs: Needs | None = None
 
+    def verdict(self, passed: bool, detail: str) -> Verdict:  # noqa: FBT001
+        """Return what the trace holds of an answer."""
+        return Verdict(self.name, passed, detail) if detail or not passed else PASSED[self.name]
 
-def limited(name: str, reason: Reason, why: Callable[[Hearing], str]) -> Rule:
+
+class Opening(NamedTuple):
+    """What the first rules said: for what reason one refused, None where all let pass, and on what channels."""
+
+    trace: tuple[Verdict, ...]
+    refused: Reason | None
+    reachable: tuple[str, ...]
+
+
+def limited(name: str, reason: Reason, why: Callable[[Hearing], str]) -> Rule[Hearing]:
     """Return a rule that tells the gate's answer: it refuses where that names its reason; `why` is the detail."""
 
     def test(hearing: Hearing) -> tuple[bool, str]:
@@ -120,10 +168,10 @@ def arm_of_all(user: str, push: Push) -> Arm:
     return "holdout" if push.holdout and share_of(f"holdout {user}") < push.holdout else "treated"
 
 
-def withheld(hearing: Hearing) -> bool:
+def withheld(candidate: Candidate, playbook: Playbook, push: Push) -> bool:
     """Say whether a user belongs to those who get nothing: of all playbooks, or of this one."""
-    share, candidate = hearing.playbook.holdout, hearing.case.candidate
-    return arm_of_all(candidate.user, hearing.push) == "holdout" or (
+    share = playbook.holdout
+    return arm_of_all(candidate.user, push) == "holdout" or (
         share > 0 and share_of(f"holdout {candidate.playbook} {candidate.user}") < share
     )
 
@@ -140,82 +188,35 @@ def zone_for(case: Case) -> ZoneInfo:
 
 def episode_of(candidate: Candidate) -> str:
     """Return the tag of all that one transition brings."""
-    return "episode:" + blake2b((candidate.transition or candidate.id).encode(), digest_size=8).hexdigest()
+    return EPISODE + blake2b((candidate.transition or candidate.id).encode(), digest_size=8).hexdigest()
 
 
-def _historic(hearing: Hearing) -> tuple[bool, str]:
-    case = hearing.case
-    if case.candidate.historic:
-        return False, "the transition is marked historic"
-    if case.candidate.at < case.oldest:
-        return False, f"before {instant(case.oldest)}, too old to be pushed now"
-    return True, ""
+def facts(case: Case) -> Facts:
+    """Return what the first rules go by."""
+    candidate, profile, charter, standing = case.candidate, case.profile, case.charter, case.standing
+    message = charter.message(candidate.playbook, candidate.step)
+    consented = _allowed(profile, message.channels, message.kind)
+    return Facts(
+        historic=candidate.historic,
+        oldest=case.oldest if candidate.at < case.oldest else 0,
+        cause=candidate.cause,
+        there=standing.there,
+        stranger=profile is None,
+        allowed=consented,
+        known=tuple(_known(profile, consented)) if consented and profile else (),
+        along=charter.push.along,
+        complaints=standing.complaints,
+        fatigue=standing.fatigue,
+        kind=message.kind,
+        coupon=standing.coupon,
+        phase=standing.phase,
+        activity=standing.activity,
+        offer=_offer(case, message.offer) if message.offer else (True, ""),
+    )
 
 
-def _own_change(hearing: Hearing) -> tuple[bool, str]:
-    """Refuse who moved because the rules did: he himself has done nothing."""
-    return hearing.case.candidate.cause != "threshold", ""
-
-
-def _still_so(hearing: Hearing) -> tuple[bool, str]:
-    """Refuse who has left since: he is back, or a correction says that he was never away."""
-    return hearing.case.standing.there, ""
-
-
-def _consent(hearing: Hearing) -> tuple[bool, str]:
-    profile, wanted = hearing.case.profile, hearing.message.channels
-    channels = hearing.case.charter.channels
-    asked = tuple(name for name in channels if name in wanted) if wanted else channels
-    hearing.reachable = _allowed(profile, asked, hearing.message.kind)
-    nothing = "no profile" if profile is None else "on no channel of ours"
-    return bool(hearing.reachable), ", ".join(hearing.reachable) or nothing
-
-
-def _contactable(hearing: Hearing) -> tuple[bool, str]:
-    profile = hearing.case.profile
-    known = _known(profile, hearing.reachable) if profile else {}
-    nothing = f"no address on {', '.join(hearing.reachable)}"
-    hearing.reachable = tuple(known)
-    return bool(known), ", ".join(known) or nothing
-
-
-def _open_complaint(hearing: Hearing) -> tuple[bool, str]:
-    """Refuse while he waits for an answer: whoever complains is not to be sold to."""
-    complaints = hearing.case.standing.complaints
-    return not complaints, f"{complaints} open"
-
-
-def _exhausted(hearing: Hearing) -> tuple[bool, str]:
-    fatigue = hearing.case.standing.fatigue
-    return fatigue != "exhausted", fatigue
-
-
-def _tired(hearing: Hearing) -> tuple[bool, str]:
-    """Let a tired user have only what disturbs nobody."""
-    if hearing.case.standing.fatigue != "tired":
-        return True, ""
-    hearing.reachable = tuple(name for name in hearing.reachable if name in hearing.push.along)
-    return bool(hearing.reachable), f"only {', '.join(hearing.reachable) or 'what would disturb him'}"
-
-
-def _coupon_dependency(hearing: Hearing) -> tuple[bool, str]:
-    """Refuse an offer to who buys with coupons only: it would teach him to wait for the next."""
-    coupon = hearing.case.standing.coupon
-    return hearing.message.kind != "offer" or coupon != "dependent", coupon
-
-
-def _restraint(hearing: Hearing) -> tuple[bool, str]:
-    """Refuse an offer, in the product's stable phase, to who comes by himself."""
-    standing = hearing.case.standing
-    free = hearing.message.kind != "offer" or standing.phase != "stable" or standing.activity in GONE
-    return free, "" if free else f"{standing.phase} phase"
-
-
-def _offer_gone(hearing: Hearing) -> tuple[bool, str]:
-    """Refuse what has ended, or of which nothing is left."""
-    name, case = hearing.message.offer, hearing.case
-    if not name:
-        return True, ""
+def _offer(case: Case, name: str) -> tuple[bool, str]:
+    """Say whether there is something of an offer, and it has not ended."""
     if name not in case.charter.settings.offers:
         return False, f"{name}: there is no [offers.{name}]"
     if case.candidate.offer is None:
@@ -224,13 +225,72 @@ def _offer_gone(hearing: Hearing) -> tuple[bool, str]:
     return not why, f"{name}: {why}" if why else name
 
 
+def _historic(facts: Facts) -> tuple[bool, str]:
+    if facts.historic:
+        return False, "the transition is marked historic"
+    if facts.oldest:
+        return False, f"before {instant(facts.oldest)}, too old to be pushed now"
+    return True, ""
+
+
+def _own_change(facts: Facts) -> tuple[bool, str]:
+    """Refuse who moved because the rules did: he himself has done nothing."""
+    return facts.cause != "threshold", ""
+
+
+def _still_so(facts: Facts) -> tuple[bool, str]:
+    """Refuse who has left since: he is back, or a correction says that he was never away."""
+    return facts.there, ""
+
+
+def _consent(facts: Facts) -> tuple[bool, str]:
+    nothing = "no profile" if facts.stranger else "on no channel of ours"
+    return bool(facts.allowed), ", ".join(facts.allowed) or nothing
+
+
+def _contactable(facts: Facts) -> tuple[bool, str]:
+    return bool(facts.known), ", ".join(facts.known) or f"no address on {', '.join(facts.allowed)}"
+
+
+def _open_complaint(facts: Facts) -> tuple[bool, str]:
+    """Refuse while he waits for an answer: whoever complains is not to be sold to."""
+    return not facts.complaints, f"{facts.complaints} open"
+
+
+def _exhausted(facts: Facts) -> tuple[bool, str]:
+    return facts.fatigue != "exhausted", facts.fatigue
+
+
+def _tired(facts: Facts) -> tuple[bool, str]:
+    """Let a tired user have only what disturbs nobody."""
+    if facts.fatigue != "tired":
+        return True, ""
+    return bool(facts.reachable), f"only {', '.join(facts.reachable) or 'what would disturb him'}"
+
+
+def _coupon_dependency(facts: Facts) -> tuple[bool, str]:
+    """Refuse an offer to who buys with coupons only: it would teach him to wait for the next."""
+    return facts.kind != "offer" or facts.coupon != "dependent", facts.coupon
+
+
+def _restraint(facts: Facts) -> tuple[bool, str]:
+    """Refuse an offer, in the product's stable phase, to who comes by himself."""
+    free = facts.kind != "offer" or facts.phase != "stable" or facts.activity in GONE
+    return free, "" if free else f"{facts.phase} phase"
+
+
+def _offer_gone(facts: Facts) -> tuple[bool, str]:
+    """Refuse what has ended, or of which nothing is left."""
+    return facts.offer
+
+
 def _budget(hearing: Hearing) -> tuple[bool, str]:
     return not hearing.purse, f"no room in {hearing.purse}" if hearing.purse else ""
 
 
 def _holdout(hearing: Hearing) -> tuple[bool, str]:
     """Withhold from the holdout group what everybody else would get: the comparison tells what pushes bring."""
-    free = not withheld(hearing)
+    free = not hearing.withheld
     return free, "" if free else f"{max(hearing.push.holdout, hearing.playbook.holdout):g} of all users"
 
 
@@ -239,7 +299,7 @@ def _breaker(hearing: Hearing) -> tuple[bool, str]:  # noqa: ARG001
     return True, ""
 
 
-CHAIN = (
+FIRST: tuple[Rule[Facts], ...] = (
     Rule("historic", "historic", _historic),
     Rule("own_change", "new_rules", _own_change),
     Rule("still_so", "no_longer", _still_so),
@@ -251,6 +311,8 @@ CHAIN = (
     Rule("coupon_dependency", "coupon_dependent", _coupon_dependency),
     Rule("coupon_restraint", "restraint", _restraint),
     Rule("offer", "offer_gone", _offer_gone),
+)
+LATER: tuple[Rule[Hearing], ...] = (
     limited("already_sent", "already_sent", lambda _: ""),
     limited("again", "already_served", lambda h: f"not again within {h.playbook.again_days:g} days"),
     limited("exclusivity", "exclusive", lambda h: h.playbook.exclusive),
@@ -263,17 +325,29 @@ CHAIN = (
     Rule("holdout", "holdout", _holdout),
     Rule("breaker", "breaker", _breaker, needs="breaker"),
 )
+CHAIN = FIRST + LATER
 PASSED = {rule.name: Verdict(rule.name, passed=True) for rule in CHAIN}
-FIRST_LIMIT = next(place for place, rule in enumerate(CHAIN) if rule.needs == "gate")
-WITHIN_LIMITS = [PASSED[rule.name] for rule in CHAIN if rule.needs == "gate"]
-"""What the gate's rules say of what it has admitted; they stand together in the chain."""
+WITHIN_LIMITS = [PASSED[rule.name] for rule in LATER if rule.needs == "gate"]
+"""What the gate's rules say of what it has admitted; they stand first among the later ones."""
+
+
+@lru_cache(maxsize=4096)
+def opening(facts: Facts) -> Opening:
+    """Return what the first rules say, up to the one that refuses."""
+    trace: list[Verdict] = []
+    for rule in FIRST:
+        passed, detail = rule.test(facts)
+        trace.append(rule.verdict(passed, detail))
+        if not passed:
+            return Opening(tuple(trace), rule.reason, ())
+    return Opening(tuple(trace), None, facts.reachable)
 
 
 def _allowed(profile: Profile | None, channels: Collection[str], kind: MessageKind) -> tuple[str, ...]:
     consent = allowed(profile, kind) if profile else {}
-    return tuple(name for name in channels if consent.get(name) is True)
+    return tuple([name for name in channels if consent.get(name) is True])
 
 
 def _known(profile: Profile, channels: Collection[str]) -> dict[str, str]:
-    found = {name: profile.contacts.get(name, "").strip() for name in channels}
-    return {name: address for name, address in found.items() if address and usable(profile, name)}
+    contacts = profile.contacts
+    return {name: address for name in channels if (address := contacts.get(name, "").strip()) and usable(profile, name)}

@@ -86,10 +86,11 @@ class Triggers:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.by_name = {name: playbook for name, playbook in settings.playbooks.items() if playbook.enabled}
-        self._by_trigger: dict[str, list[str]] = {}
+        self._at_once: dict[str, list[str]] = {}
+        self._later: dict[str, list[str]] = {}
         for name, playbook in self.by_name.items():
-            self._by_trigger.setdefault(playbook.on, []).append(name)
-        types = "|".join(sorted(map(re.escape, self._by_trigger)))
+            (self._later if playbook.after_days else self._at_once).setdefault(playbook.on, []).append(name)
+        types = "|".join(sorted(map(re.escape, {*self._at_once, *self._later})))
         self._catalogue = catalogue.read(settings.push.catalogue)
         self._zone = ZoneInfo(settings.push.time_zone)
         self._trigger = re.compile(f'"type":"awaken\\.(?:{types})"'.encode() if types else b"(?!)")
@@ -101,7 +102,7 @@ class Triggers:
     def candidates(self, envelope: Envelope[Transition], words: Callable[[str], Known]) -> list[Candidate]:
         """Return a candidate for each playbook that the transition triggers at once; usually there is none."""
         data = envelope.data
-        triggered = [name for name in self._triggered(data) if not self.by_name[name].after_days]
+        triggered = self._at_once.get(_trigger_of(data))
         if not triggered:
             return []
         known = words(envelope.subject)
@@ -111,14 +112,16 @@ class Triggers:
     def later(self, envelope: Envelope[Transition]) -> list[NextStep]:
         """Return the first messages of those playbooks that the transition triggers for later; of history, none."""
         data = envelope.data
-        later = [(name, self.by_name[name].after_days) for name in self._triggered(data)]
-        if data.historic or data.cause == "threshold":
+        later = self._later.get(_trigger_of(data))
+        if not later or data.historic or data.cause == "threshold":
             return []
         return [
-            NextStep(envelope.id, envelope.subject, name, 1, envelope.id, data.at, data.at + round(days * DAY))
-            for name, days in later
-            if days
+            NextStep(envelope.id, envelope.subject, name, 1, envelope.id, data.at, self._due(name, data.at))
+            for name in later
         ]
+
+    def _due(self, name: str, at: int) -> int:
+        return at + round(self.by_name[name].after_days * DAY)
 
     def candidates_of(self, step: NextStep, words: Callable[[str], Known]) -> list[Candidate]:
         """Return the candidate for a step whose time has come; none where there is none such, or not for him."""
@@ -127,9 +130,6 @@ class Triggers:
             return []
         origin = Origin(step.key, step.user, step.until, step.since, step.transition)
         return [self.candidate(step.playbook, step.step, origin, known)]
-
-    def _triggered(self, data: Transition) -> list[str]:
-        return self._by_trigger.get(f"{data.dimension}.{data.to}", [])
 
     def candidate(self, name: str, step: int, origin: Origin, known: Known, out: Collection[str] = ()) -> Candidate:
         """Return the candidate for a step of a playbook, in the words that are known of its user now.
@@ -141,7 +141,7 @@ class Triggers:
         granted, words = self._grant(message.offer, ident, origin, known, out)
         if self._catalogue:
             words = words | catalogue.words(self._catalogue, known.get("interest") or "")
-        said = Words(known, words)
+        said = Words(known, words) if words else known
         return Candidate(
             id=ident,
             user=origin.user,
@@ -208,6 +208,11 @@ def holds(playbook: Playbook, known: Known) -> bool:
     return all(
         known.value(name) in ((said,) if isinstance(said, str) else said) for name, said in playbook.when.items()
     )
+
+
+def _trigger_of(data: Transition) -> str:
+    """Return by what name playbooks are triggered by a transition."""
+    return f"{data.dimension}.{data.to}"
 
 
 def _tracked(link: str, decision: str) -> str:

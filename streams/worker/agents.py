@@ -107,9 +107,11 @@ async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
     """Decide about each transition that is a playbook's trigger."""
     may_trigger = decider.triggers.may_trigger
     triggers = [read_transition(r.value) for r in chunk.records if r.value and may_trigger(r.value)]
-    transitions = [t for t in triggers if partition.knows(t.subject, t.data.seq)]
-    decide = partial(decider.decide, transitions, Users(partition), _present(partition))
-    decisions = await patiently(partition, decide)
+    transitions = partition.known(triggers)
+    names = [transition.subject for transition in transitions]
+    decisions = await patiently(
+        partition, lambda: decider.decide(transitions, Users(partition, names), _present(partition))
+    )
     if decisions is None:
         return
     _decided(partition, decisions)
@@ -176,8 +178,10 @@ async def watch_time(partition: Partition, decider: Decider, deliverer: Delivere
 
 async def _decide_candidates(partition: Partition, decider: Decider, candidates: Sequence[Candidate]) -> bool:
     """Decide about candidates and record the decisions; False where the partition is given up meanwhile."""
-    judge = partial(decider.judge, candidates, Users(partition), _present(partition))
-    decisions = await patiently(partition, judge)
+    names = [candidate.user for candidate in candidates]
+    decisions = await patiently(
+        partition, lambda: decider.judge(candidates, Users(partition, names), _present(partition))
+    )
     if decisions is not None:
         _decided(partition, decisions)
     return decisions is not None
@@ -211,8 +215,12 @@ async def _release_steps(partition: Partition, decider: Decider) -> bool:
     """Decide about playbooks' next steps whose time has come; say whether there were any."""
     steps = partition.shard.steps
     due = steps.due(partition.known_until(), STEPS_AT_ONCE)
-    decide = partial(decider.decide_steps, due, Users(partition), _present(partition))
-    decisions = await patiently(partition, decide) if due else None
+    if not due:
+        return False
+    names = [step.user for step in due]
+    decisions = await patiently(
+        partition, lambda: decider.decide_steps(due, Users(partition, names), _present(partition))
+    )
     if decisions is None:
         return False
     for step in due:
@@ -233,7 +241,7 @@ def _record(partition: Partition, outcomes: Sequence[Outcome]) -> None:
 async def _deliver_all(partition: Partition, decisions: Sequence[Decision], deliverer: Deliverer) -> list[Outcome]:
     """Deliver decisions side by side, each as its user stands and can be reached by now."""
     now, push, live = partition.wall_now(), partition.settings.push, partition.settings.clock == "wall"
-    users, sends = Users(partition), []
+    users, sends = Users(partition, [decision.user for decision in decisions]), []
     for decision in decisions:
         contacts = policy.addresses(users.profile(decision.user), deliverer.channels, decision.kind)
         standing, moment = users.standing(decision), now if live else decision.at

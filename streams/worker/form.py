@@ -12,6 +12,7 @@ from typing import NamedTuple, get_args
 
 from streams.consent import EVERYWHERE, Known, allowed, refuses
 from streams.preference import Mandate
+from streams.wire.event import Profile
 from streams.wire.message import MessageKind
 
 CHANNEL_NAMES = {
@@ -47,7 +48,7 @@ class Section(NamedTuple):
     switches: Sequence[Switch]
 
 
-def sections(mandate: Mandate, channels: Iterable[str], known: Known | None) -> list[Section]:
+def sections(mandate: Mandate, channels: Iterable[str], known: Profile | None) -> list[Section]:
     """Return what can be switched: the message that the link stood in, channels, kinds, and all of it.
 
     Beside that message stand the others that he refused in the same way, so that each can be taken up again.
@@ -85,7 +86,7 @@ def page(title: str, text: str, shown: Sequence[Section] = ()) -> str:
     return PAGE.format(title=escape(title), style=STYLE, text=f'<p role="status">{escape(text)}</p>', body=body)
 
 
-def _pair(channel: str, kind: MessageKind, known: Known | None) -> Switch:
+def _pair(channel: str, kind: MessageKind, known: Profile | None) -> Switch:
     name = name_of(channel, kind)
     if known is None:
         return Switch(channel, kind, name, None)
@@ -93,9 +94,9 @@ def _pair(channel: str, kind: MessageKind, known: Known | None) -> Switch:
     return Switch(channel, kind, name, allowed(known, kind).get(channel, False), held)
 
 
-def _refused(known: Known | None) -> list[tuple[str, MessageKind]]:
+def _refused(known: Profile | None) -> list[tuple[str, MessageKind]]:
     """Return each kind of message that he refuses on one channel only."""
-    if known is None:
+    if not isinstance(known, Known):
         return []
     pairs = [topic.partition("/") for topic, said in known.said.items() if "/" in topic and not said.yes]
     return [(channel, kind) for channel, _, kind in pairs if channel != EVERYWHERE and kind in KINDS]

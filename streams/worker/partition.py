@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from typing import Protocol
 
@@ -30,7 +30,7 @@ from streams.wire.block import Keyed, Pairs
 from streams.wire.control import Approval, Backfill
 from streams.wire.decode import Bad, Names, Payloads, decode
 from streams.wire.event import Profile
-from streams.wire.message import playbook_of
+from streams.wire.message import Envelope, Transition, playbook_of
 from streams.wire.partitioner import home, settle
 from streams.wire.transition import Encoder
 from streams.worker import referral, step
@@ -226,13 +226,14 @@ class Partition:
         kept = self.shard.profile(user.encode())
         return None if kept is None else consent.read(kept)
 
-    def knows(self, user: str, seq: int) -> bool:
-        """Say whether the user's row has come as far as his transition number `seq`.
+    def known(self, transitions: Sequence[Envelope[Transition]]) -> list[Envelope[Transition]]:
+        """Return those transitions that their users' rows tell of: which have come as far as their numbers.
 
         Without transactions a crash may leave transitions behind whose rows were never written. They are told again
         when their events are folded again; until then nothing can be decided about them.
         """
-        return self.shard.seq(user.encode()) >= seq
+        seqs = self.shard.seqs([transition.subject.encode() for transition in transitions])
+        return [transition for transition, seq in zip(transitions, seqs, strict=True) if seq >= transition.data.seq]
 
     def known_until(self) -> int:
         """Return the time up to which all is folded that has happened, int ms UTC; 0 before anything was asked."""

@@ -28,7 +28,7 @@ from streams import consent, preference
 from streams.preference import PATH, Forged, Mandate
 from streams.push.charter import ready
 from streams.settings import Settings
-from streams.wire.event import ChannelName, Feedback
+from streams.wire.event import ChannelName, Feedback, Profile
 from streams.wire.message import MessageKind
 from streams.wire.partitioner import home
 from streams.worker import form
@@ -221,7 +221,7 @@ def _channels(app: Held, mandate: Mandate) -> Sequence[str]:
     return tuple(dict.fromkeys((*ready(app.settings), mandate.channel)))
 
 
-def _known(app: Held, user: str, feedback: Feedback | None = None) -> consent.Known | None:
+def _known(app: Held, user: str, feedback: Feedback | None = None) -> Profile | None:
     """Return what is known here of a user, and of what he has just said; None while he may be held elsewhere."""
     if unready(app):
         return None
@@ -250,7 +250,7 @@ def _places(app: Held, user: str) -> Sequence[int]:
     return found[:1] if found and app.settings.partitioner == "any" else _homes(app, user)
 
 
-def _values(app: Held, mandate: Mandate, known: consent.Known | None) -> dict[str, Any]:
+def _values(app: Held, mandate: Mandate, known: Profile | None) -> dict[str, Any]:
     """Return what he gets by channel and by kind of message; null where nobody knows here."""
     if known is None:
         return {"channels": None, "kinds": None}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
-from streams import consent, portrait
-from streams.core.growth import present_streak
+from streams import consent
 from streams.core.row import DAY
 from streams.core.window import count_bits
+from streams.people import NONE, People
 from streams.playbook import Playbook
 from streams.push.breaker import approved
 from streams.push.phase import phase_of
@@ -22,43 +22,44 @@ from streams.wire.event import Profile
 from streams.wire.message import Decision, seq_of
 from streams.worker.partition import Partition
 
-NONE = "none"
-ASKED = ("fatigue", "coupon", "activity")
 SAMPLE = 4096
 """Users whose hours stand for everybody's."""
 
 
 class Users:
-    """A partition's users, as the pushes of one batch ask about them; each is looked up once."""
+    """A partition's users, as the pushes of one batch ask about them; each is looked up once.
 
-    def __init__(self, partition: Partition) -> None:
+    Those who are named at once are looked up together, the others one by one. What is told is what was known when they
+    were looked up.
+    """
+
+    def __init__(self, partition: Partition, names: Sequence[str] = ()) -> None:
         self._partition = partition
         self._everybody: Sequence[int] = ()
         self._phase = ""
         self._offering: dict[str, bool] = {}
-        self._known: dict[str, tuple[int | None, Profile | None]] = {}
+        self._known: dict[str, Words] = {}
+        self._look_up(dict.fromkeys(names))
 
     def profile(self, user: str) -> Profile | None:
         """Return his profile."""
-        return self._find(user)[1]
+        return self.words(user).profile
 
     def words(self, user: str) -> Words:
         """Return what is known of a user by name."""
-        return Words(self._partition.shard, *self._find(user), self._partition.time_now())
+        if user not in self._known:
+            self._look_up([user])
+        return self._known[user]
+
+    def _look_up(self, names: Collection[str]) -> None:
+        shard, now = self._partition.shard, self._partition.time_now()
+        people = People(shard, [name.encode() for name in names])
+        for place, name in enumerate(names):
+            self._known[name] = Words(shard, people, place, now)
 
     def approved(self, playbook: str) -> bool:
         """Say whether somebody has approved what a playbook sends, however much it is."""
         return approved(self._partition.approvals, playbook, self._partition.time_now())
-
-    def _find(self, user: str) -> tuple[int | None, Profile | None]:
-        """Return a user's row number and profile, each None where there is none."""
-        found = self._known.get(user)
-        if found is None:
-            shard = self._partition.shard
-            number = shard.number(user.encode())
-            kept = None if number is None else shard.profiles.get(number)
-            found = self._known[user] = number, None if kept is None else consent.read(kept)
-        return found
 
     def standing(self, push: Candidate | Decision) -> Standing:
         """Return how a push's user stands with us.
@@ -69,21 +70,20 @@ class Users:
         settings, shard = self._partition.settings, self._partition.shard
         if settings.clock == "event" and push.step == 1:
             return Standing()
-        number, _ = self._find(push.user)
-        if number is None:
+        words = self.words(push.user)
+        if not words.known:
             return Standing()
-        row = shard.rows[number]
+        people, place = words.people, words.place
         playbook = settings.playbooks.get(push.playbook)
         rhythm = playbook is not None and playbook.timing == "best_hour"
-        fatigue, coupon, activity = shard.values_of(row, ASKED)
         return Standing(
-            there=playbook is None or _is_there(shard, row, playbook, push),
-            complaints=int(row["complaints"]),
-            fatigue=fatigue,
-            coupon=coupon,
-            activity=activity,
-            active_days=int(count_bits(int(row["active_days"]), 28)) if settings.push.cap_per_visit else 0,
-            hours=row["hours"].tolist() if rhythm else (),
+            there=playbook is None or _is_there(shard, words, playbook, push),
+            complaints=people.column("complaints")[place],
+            fatigue=people.values("fatigue")[place],
+            coupon=people.values("coupon")[place],
+            activity=people.values("activity")[place],
+            active_days=int(count_bits(people.column("active_days")[place], 28)) if settings.push.cap_per_visit else 0,
+            hours=people.column("hours")[place] if rhythm else (),
             everybody=self._hours_of_all() if rhythm else (),
             phase=self._phase_now() if playbook is not None and self._offers(push.playbook, playbook) else "growth",
         )
@@ -114,43 +114,66 @@ class Users:
 
 
 class Words:
-    """What is known of a user, found as asked; it holds his row, and is not to be kept over an await."""
+    """What is known of a user: of `people` the one at `place`; `profile` is read when it is first asked for.
 
-    def __init__(self, shard: Shard, number: int | None, profile: Profile | None, now: int) -> None:
-        self._shard, self._profile, self._now = shard, profile, now
-        self._row = None if number is None else shard.rows[number]
+    Attributes:
+        known: whether anything is known of him.
+    """
+
+    __slots__ = ("_now", "_profile", "_shard", "known", "people", "place")
+
+    def __init__(self, shard: Shard, people: People, place: int, now: int) -> None:
+        self._shard, self._now = shard, now
+        self.people, self.place = people, place
+        self.known = people.known[place]
+        self._profile: Profile | bytes | None = shard.profiles.get(people.numbers[place]) if self.known else None
+
+    @property
+    def profile(self) -> Profile | None:
+        """His profile, None where there is none."""
+        if isinstance(self._profile, bytes):
+            self._profile = consent.read(self._profile)
+        return self._profile
 
     @property
     def time_zone(self) -> str | None:
         """That of his profile."""
-        return self._profile.time_zone if self._profile else None
+        return self.profile.time_zone if self.profile else None
 
     def get(self, name: str, /) -> str | None:
         """Return the word for a variable of templates, None or empty where there is none."""
+        figure = FIGURES.get(name)
+        if figure is not None:
+            return str(figure(self) or "") if self.known else None
         if name.startswith((ATTRIBUTES, VALUE)) or name == "level":
             said = self.value(name.removeprefix(VALUE))
             return None if said == NONE else said
-        return None if self._row is None else str(self._figure(name, self._row) or "")
+        return None
 
-    def _figure(self, name: str, row: np.void) -> str | int:
-        """Return what a row says beside its values; 0 or empty for nothing."""
-        match name:
-            case "interest":
-                return portrait.interest(self._shard, row)
-            case "points":
-                return int(row["points"])
-            case "streak":
-                return int(present_streak(row, self._now // DAY)[1])
-            case "days":
-                return int((self._now - row["last_at"]) // DAY)
-        return ""
+    def interest(self) -> str:
+        """Return the category that he likes most, empty for none."""
+        return self.people.interests()[self.place]
+
+    def points(self) -> int:
+        """Return his account of points."""
+        points: int = self.people.column("points")[self.place]
+        return points
+
+    def streak(self) -> int:
+        """Return his days of check-in in a row."""
+        return self.people.streak(self.place, self._now // DAY)
+
+    def days(self) -> int:
+        """Return his days of absence."""
+        last_at: int = self.people.column("last_at")[self.place]
+        return (self._now - last_at) // DAY
 
     def value(self, name: str) -> str | None:
         """Return what a playbook's `when` asks by name; None where there is nothing.
 
         His value in a dimension, `attributes.NAME`, `contacts.CHANNEL` (known or unknown), `time_zone`.
         """
-        profile = self._profile
+        profile = self.profile
         if name == TIME_ZONE:
             return self.time_zone
         if name.startswith(CONTACTS):
@@ -158,16 +181,25 @@ class Words:
         if name.startswith(ATTRIBUTES):
             said = profile.attributes.get(name.removeprefix(ATTRIBUTES)) if profile else None
             return None if said is None else str(said)
-        if name not in self._shard.book.dimensions:
+        if self._shard.place(name) is None:
             return None
-        return NONE if self._row is None else self._shard.value_of(self._row, name)
+        return self.people.values(name)[self.place] if self.known else NONE
 
 
-def _is_there(shard: Shard, row: np.void, playbook: Playbook, push: Candidate | Decision) -> bool:
+FIGURES: dict[str, Callable[[Words], str | int]] = {
+    "interest": Words.interest,
+    "points": Words.points,
+    "streak": Words.streak,
+    "days": Words.days,
+}
+"""What a row says beside its values; 0 or empty for nothing."""
+
+
+def _is_there(shard: Shard, words: Words, playbook: Playbook, push: Candidate | Decision) -> bool:
     """Say whether a user still is where the transition brought him: not back, nor corrected."""
     dimension, _, value = playbook.on.partition(".")
-    if dimension not in shard.book.dimensions:  # a day has come, or a reward: neither goes away
+    if shard.place(dimension) is None:  # a day has come, or a reward: neither goes away
         return True
-    if row["seq"] < seq_of(push.transition):  # not told by this row: it is told again
+    if words.people.column("seq")[words.place] < seq_of(push.transition):  # not told by this row: it is told again
         return True
-    return shard.holds_since(row, dimension, value, push.since or push.at)
+    return words.people.holds_since(words.place, dimension, value, push.since or push.at)

@@ -13,7 +13,9 @@ import numpy as np
 from streams.core.hash import hash_texts
 from streams.core.row import EVENT, MOVE
 from streams.core.rules import Rulebook
+from streams.core.window import count_bits
 from streams.index import FIRST_ROWS
+from streams.people import People
 from streams.shard import Shard
 from streams.wire.partitioner import home
 from streams.wire.transition import Encoder
@@ -42,6 +44,8 @@ def warm(book: Rulebook) -> None:
         records(WholeBatch(batch._build(), 0))  # noqa: SLF001 (as a producer does)
     shard.index.between(0, 1)
     shard.index.find(b"nobody")
+    People(shard, [b"nobody"]).streak(0, 1)
+    count_bits(1, 28)
     home(b"nobody", 1)
     hash_texts(["nothing"])
     if (took := time.monotonic() - started) > LONG_SECONDS:

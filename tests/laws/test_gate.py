@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from streams.push.gate import KEPT_MS, Admission, Ask, Limit, RedisGate, Way
+from streams.push.gate import EPISODE, KEPT_MS, Admission, Ask, Limit, RedisGate, Way
 from streams.push.memory import MemoryGate
 from streams.settings import DAY
 from streams.wire.message import Outcome
@@ -34,7 +34,12 @@ times = st.builds(
 bounds = st.sampled_from([1, 2, 100])
 tags = st.sampled_from(["*", "group:a", "playbook:b", "channel:inbox"])
 limits = st.builds(
-    Limit, st.sampled_from(["capped", "exclusive"]), tags, windows, st.integers(0, 3), st.sampled_from(["", "group:a"])
+    Limit,
+    st.sampled_from(["capped", "exclusive"]),
+    tags,
+    windows,
+    st.integers(0, 3),
+    st.sampled_from(["", "group:a", EPISODE]),
 )
 ways = st.builds(Way, channels, st.booleans(), st.sampled_from([0, DAY, WINDOW]), st.integers(0, 2))
 asks = st.builds(
@@ -45,6 +50,7 @@ asks = st.builds(
     st.lists(limits, max_size=3).map(tuple),
     st.lists(tags, unique=True, max_size=3).map(tuple),
     st.lists(ways, max_size=2, unique_by=lambda way: way.channel).map(tuple),
+    st.sampled_from(["", "episode:1", "episode:2"]),
 )
 outcomes = st.builds(
     Outcome,

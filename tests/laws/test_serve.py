@@ -71,4 +71,4 @@ def test_any_order_and_repetition_of_transitions_gives_the_tags_of_the_shard(liv
     run(tags.write(stale))  # by a worker that has lost the partition, and does not know it yet
     found, seqs = run(told(redis))
     assert found == portrayed(reader.shard)
-    assert seqs == {user: reader.shard.seq(user.encode()) for user in found}
+    assert seqs == {user: reader.shard.seqs([user.encode()])[0] for user in found}

@@ -372,7 +372,8 @@ def test_limits_and_tags_say_what_the_gate_must_count():
         ("min_gap", 2 * HOUR, 1),
         ("usage_capped", 28 * DAY, 2),
     ]
-    assert {"*", "playbook:reactivation", "group:back"} < set(ask.tags)
+    assert set(ask.tags) == {"*", "playbook:reactivation", "group:back"}
+    assert ask.episode.startswith("episode:")
     hearing = Hearing(playing(offering(GOOD), kind="offer", offer="once"))
     hearing.go()
     assert next((limit.name, limit.tag, limit.most) for limit in hearing.ask().limits) == (
@@ -392,7 +393,7 @@ def test_tags_hold_no_blanks():
     hearing = Hearing(GOOD)
     hearing.go()
     ask = hearing.ask()
-    assert not any(" " in tag for tag in ask.tags)
+    assert not any(" " in tag for tag in (*ask.tags, ask.episode))
 
 
 def test_an_address_to_which_messages_bounced_or_where_he_wants_none_of_the_kind_is_not_used():

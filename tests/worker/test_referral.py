@@ -35,7 +35,6 @@ class Ledger(Known):
         self.elsewhere = []
 
     def record(self, topic, records, partition=None):
-        records = list(records)
         super().record(topic, records)
         if partition is not None:
             self.elsewhere += [(partition, *record) for record in records]

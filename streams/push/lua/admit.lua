@@ -1,12 +1,19 @@
 -- Answers whether a push may go out, and on which channels, and counts it if so.
 -- KEYS: sends (admitted decisions by time), capped (those that do not count, by time), deliveries
--- ARGV: ask (JSON: id, at, tags, limits, channels), kept (ms), max_decisions, longest window (ms)
--- Replies with the decision's record: verdict, tags, channels, fallbacks, a line each.
+-- ARGV: decision, event time (ms), the tag of its episode (or empty), terms (JSON: limits, tags, channels, longest
+--       window, kept and max_decisions; times in ms)
+-- Replies with verdict, channels and fallbacks, a line each; of what is known and finished with the verdict alone.
 -- A limit is { name, tag, but_not, window, most }, a channel { name, along, window, most }; no clock but the caller's.
 local sends, capped, deliveries = KEYS[1], KEYS[2], KEYS[3]
-local ask = cjson.decode(ARGV[1])
-local id, at = ask.id, ask.at
-local kept, bound, longest = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local id, episode = ARGV[1], ARGV[3]
+local at = tonumber(ARGV[2])
+local terms = memo[ARGV[4]]
+if not terms then
+  terms = cjson.decode(ARGV[4])
+  memo[ARGV[4]] = terms
+end
+local kept, bound, longest = terms.kept, terms.max_decisions, terms.longest
+local OWN = 'episode:'
 
 local function ms(number)
   return string.format('%.0f', number)
@@ -15,11 +22,6 @@ end
 -- The time of the decision that is n-th from the newest (0 is the newest itself), or nil.
 local function nth(key, n)
   return tonumber(redis.call('ZREVRANGE', key, n, n, 'WITHSCORES')[2])
-end
-
--- The time up to which decisions were dropped, or nil.
-local function forgotten()
-  return tonumber(redis.call('HGET', deliveries, 'forgotten') or nil)
 end
 
 local function forget_deliveries(gone)
@@ -44,7 +46,8 @@ local function drop_old(key, before)
   if next(gone) then
     redis.call('ZREMRANGEBYSCORE', key, '-inf', ms(before))
     forget_deliveries(gone)
-    redis.call('HSET', deliveries, 'forgotten', ms(math.max(forgotten() or before, before)))
+    local forgotten = tonumber(redis.call('HGET', deliveries, 'forgotten') or nil)
+    redis.call('HSET', deliveries, 'forgotten', ms(math.max(forgotten or before, before)))
   end
 end
 
@@ -70,32 +73,36 @@ local function reached(sent, tag, but_not, window, most)
   return count >= most
 end
 
-local function record(verdict, tags, channels, fallbacks)
-  return table.concat({ verdict, tags, table.concat(channels, ' '), table.concat(fallbacks, ' ') }, '\n')
+-- Every decision that is counted has its record among the deliveries: where these are none, nothing is known of the user.
+local size = redis.call('HLEN', deliveries)
+local sent = {}
+if size > 0 then
+  local held = redis.call('HMGET', deliveries, '* ' .. id, '# ' .. id, 'forgotten')
+  if held[1] then
+    return 'already_sent'
+  end
+  if held[2] then
+    return (string.gsub(held[2], '\n[^\n]*', '', 1))
+  end
+  local forgotten = tonumber(held[3] or nil)
+  if forgotten and at - forgotten < longest then
+    return 'already_sent'
+  end
+  sent = counted()
 end
 
-if redis.call('HEXISTS', deliveries, '* ' .. id) == 1 then
-  return 'already_sent'
-end
-local known = redis.call('HGET', deliveries, '# ' .. id)
-if known then
-  return known
-end
-if forgotten() and at - forgotten() < longest then
-  return 'already_sent'
-end
-
-local sent = counted()
 local verdict = 'admitted'
-for _, limit in ipairs(ask.limits) do
-  if reached(sent, limit[2], limit[3], limit[4], limit[5]) then
+for _, limit in ipairs(terms.limits) do
+  local but_not = limit[3] == OWN and episode or limit[3]
+  if reached(sent, limit[2], but_not, limit[4], limit[5]) then
     verdict = limit[1]
     break
   end
 end
-local channels, fallbacks, tags, disturbed = {}, {}, ask.tags, false
+local own = episode == '' and terms.tags or terms.tags .. episode .. ' '
+local channels, fallbacks, tags, disturbed = {}, {}, own, false
 if verdict == 'admitted' then
-  for _, channel in ipairs(ask.channels) do
+  for _, channel in ipairs(terms.channels) do
     local name, along, window, most = channel[1], channel[2], channel[3], channel[4]
     if window == 0 or not reached(sent, 'channel:' .. name, '', window, most) then
       local list = (along or not disturbed) and channels or fallbacks
@@ -104,19 +111,27 @@ if verdict == 'admitted' then
       tags = tags .. 'channel:' .. name .. ' '
     end
   end
-  if #channels == 0 and #ask.channels > 0 then
-    verdict, tags = 'channel_capped', ask.tags
+  if #channels == 0 and #terms.channels > 0 then
+    verdict, tags = 'channel_capped', own
   end
 end
-redis.call('ZADD', verdict == 'admitted' and sends or capped, ms(at), id)
-local said = record(verdict, tags, channels, fallbacks)
-redis.call('HSET', deliveries, '# ' .. id, said)
-local newest = math.max(nth(sends, 0) or at, nth(capped, 0) or at)
-drop_old(sends, newest - kept - longest)
-drop_old(capped, newest - kept - longest)
-for _, key in ipairs(KEYS) do
-  if redis.call('PTTL', key) < kept + longest then
-    redis.call('PEXPIRE', key, ms(kept + longest))
+local where = table.concat(channels, ' ') .. '\n' .. table.concat(fallbacks, ' ')
+local key = verdict == 'admitted' and sends or capped
+redis.call('ZADD', key, ARGV[2], id)
+redis.call('HSET', deliveries, '# ' .. id, verdict .. '\n' .. tags .. '\n' .. where)
+if size == 0 then
+  redis.call('PEXPIRE', key, ms(kept + longest))
+  redis.call('PEXPIRE', deliveries, ms(kept + longest))
+else
+  if size >= bound then
+    local newest = math.max(nth(sends, 0) or at, nth(capped, 0) or at)
+    drop_old(sends, newest - kept - longest)
+    drop_old(capped, newest - kept - longest)
+  end
+  for _, one in ipairs(KEYS) do
+    if redis.call('PTTL', one) < kept + longest then
+      redis.call('PEXPIRE', one, ms(kept + longest))
+    end
   end
 end
-return said
+return verdict .. '\n' .. where

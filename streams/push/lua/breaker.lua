@@ -33,37 +33,44 @@ local function prune(counts)
   end
 end
 
--- Puts a decision among its hour's, and tells how many these are.
-local function count(counts, set, id)
-  redis.call('SADD', set, id)
+-- Tells how many decisions of this hour there are in a set.
+local function tell(counts, set)
   if redis.call('HSET', counts, ARGV[1], redis.call('SCARD', set)) == 1 then
     prune(counts)
   end
 end
 
+local went, held = redis.call('SCARD', gone), redis.call('SCARD', stopped)
+local fresh = false
+
 local function lets(id, approved)
   if approved then
-    redis.call('SREM', stopped, id)
+    held = held - redis.call('SREM', stopped, id)
     redis.call('HDEL', stops, ARGV[1])
-  elseif redis.call('SISMEMBER', stopped, id) == 1 then
+  elseif held > 0 and redis.call('SISMEMBER', stopped, id) == 1 then
     return 0
+  end
+  -- Hardly ever more than the least, so that what is usual is hardly ever asked.
+  if approved or went < least or went < math.floor(times * usual()) then
+    if redis.call('SADD', gone, id) == 1 then
+      went, fresh = went + 1, true
+    end
+    return 1
   end
   if redis.call('SISMEMBER', gone, id) == 1 then
     return 1
   end
-  local before = redis.call('SCARD', gone)
-  -- Hardly ever more than the least, so that what is usual is hardly ever asked.
-  if approved or before < least or before < math.floor(times * usual()) then
-    count(let, gone, id)
-    return 1
-  end
-  count(stops, stopped, id)
+  held = held + redis.call('SADD', stopped, id)
+  tell(stops, stopped)
   return 0
 end
 
 local answers = {}
 for n = FIRST, #ARGV, 2 do
   answers[#answers + 1] = lets(ARGV[n], ARGV[n + 1] == '1')
+end
+if fresh then
+  tell(let, gone)
 end
 for _, key in ipairs(KEYS) do
   redis.call('PEXPIRE', key, life)
