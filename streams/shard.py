@@ -212,6 +212,11 @@ class Shard:
             self._grow(len(self.index))
         return who
 
+    def intern_spans(self, data: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        """Return the row numbers (i4[n]) of user keys, which stand at the spans `keys` (i8[n, 2]) of `data`."""
+        joined = data.tobytes()
+        return self.intern([joined[start:end] for start, end in keys.tolist()])
+
     def fold(self, events: np.ndarray, payloads: Payloads) -> np.ndarray:
         """Fold events (EVENT[n], in order) and return the moves they make (MOVE[m]).
 

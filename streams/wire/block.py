@@ -45,9 +45,13 @@ class Pairs(NamedTuple):
 
     def each(self) -> Iterator[tuple[bytes | None, bytes | None]]:
         """Yield (key, value) of each."""
-        data = self.data.tobytes()
-        for (a, b), (c, d) in zip(self.keys.tolist(), self.values.tolist(), strict=True):
-            yield None if a < 0 else data[a:b], None if c < 0 else data[c:d]
+        yield from zip(cut(self.data, self.keys), cut(self.data, self.values), strict=True)
+
+
+def cut(data: np.ndarray, spans: np.ndarray) -> list[bytes | None]:
+    """Return the bytes at spans (i8[n, 2]) of `data`, None for null."""
+    seen = memoryview(data)
+    return [None if a < 0 else bytes(seen[a:b]) for a, b in spans.tolist()]
 
 
 class Block(Sequence[Record]):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from aiokafka.consumer import fetcher
 
-from streams.wire.decode import Record
+from streams.wire.block import Record
 
 
 class Batch(NamedTuple):

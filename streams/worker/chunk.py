@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from streams.wire.decode import Record
+from streams.wire.block import Record
 
 
 class Chunk(NamedTuple):

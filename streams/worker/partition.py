@@ -22,9 +22,11 @@ from redis.exceptions import RedisError
 from streams import consent, metrics, rulebook
 from streams.core.row import CAUSES, CLICKS, DAY, ORDERS, SOURCES
 from streams.core.rules import Rulebook
+from streams.dictionary import Codes
 from streams.merge import Merge
 from streams.settings import Settings
 from streams.shard import Shard
+from streams.wire.block import Block
 from streams.wire.control import Approval, Backfill
 from streams.wire.decode import Bad, Names, Payloads, decode
 from streams.wire.event import Profile
@@ -61,13 +63,6 @@ class Reader(Protocol):
 def rules_of(settings: Settings) -> Rulebook:
     """Return the settings' rules as the core takes them."""
     return rulebook.build(settings)
-
-
-class Sides(dict[str | None, int]):
-    """Kinds of user → codes; an unknown kind is nobody's."""
-
-    def __missing__(self, side: str | None) -> int:
-        return 0
 
 
 def wall_clock() -> int:
@@ -127,12 +122,13 @@ class Partition:
         """Decode a chunk and let its events wait for their turn."""
         source = self.topics.index(chunk.topic)
         latest_at = self._now() + round(self.settings.max_ahead_seconds * 1000)
-        for start in range(0, len(chunk.records), DECODED_AT_ONCE):
-            some = chunk.records[start : start + DECODED_AT_ONCE]
+        records = chunk.records if isinstance(chunk.records, Block) else Block.of(chunk.records)
+        for start in range(0, len(records), DECODED_AT_ONCE):
+            some = records[start : start + DECODED_AT_ONCE]
             decoded = decode(source, some, latest_at, self.settings.minor_units, self._names())
             if self.settings.partitioner == "murmur2":
                 decoded = settle(decoded, some, self.number, self.settings.partitions)
-            decoded.events["row"] = self.shard.intern(decoded.keys)
+            decoded.events["row"] = self.shard.intern_spans(decoded.data, decoded.keys)
             if decoded.inviters:
                 referral.note(self.shard, decoded, self._late_ms)
             self.merge.add(source, decoded.events)
@@ -356,5 +352,5 @@ class Partition:
         book = self.shard.book
         if book.table["on"].sum() == len(book.kinds):
             return None
-        sides = Sides({None: 0} | {name: k for k, name in enumerate(book.kinds, 1)})
+        sides = Codes({name: k for k, name in enumerate(book.kinds, 1)})
         return Names(self.shard.categories, self.shard.origins, sides)

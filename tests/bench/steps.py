@@ -21,6 +21,7 @@ from streams.core.rules import activity_only
 from streams.merge import Merge
 from streams.ops import job
 from streams.shard import Shard
+from streams.wire.block import Block
 from streams.wire.decode import decode
 from streams.wire.message import Transition, envelope
 from streams.wire.transition import Encoder
@@ -117,8 +118,9 @@ def run(clock, fetches):
             first, data = found.pop(0)
             clock("fetch, record by record (not taken)", fetch, first, data, None)
             got = clock("fetch, batches whole", fetch_whole, first, data)
-            decoded = clock("decode", decode, source, got, EVER, 2)
-            decoded.events["row"] = clock("intern", shard.intern, decoded.keys)
+            block = clock("records as a block", Block.of, got)
+            decoded = clock("decode", decode, source, block, EVER, 2)
+            decoded.events["row"] = clock("intern", shard.intern_spans, decoded.data, decoded.keys)
             clock("merge", merge.add, source, decoded.events)
         events = clock("merge", merge.take, [not left[CLICKS], not left[ORDERS], True, True])
         moves = np.concatenate(
