@@ -7,6 +7,8 @@ The way of the data, and the order in which to read:
 
     worker/transport.py     fetch: a message is everything that one fetch brought of one partition
     wire/event.py           what comes in, as it is declared
+    wire/block.py           records as columns
+    wire/scan.py            one record's JSON, read by compiled code as it is declared
     wire/decode.py          decode: bytes → columns; the bad set aside with a reason
     wire/partitioner.py     where a user's records belong
     merge.py                merge: a partition's topics in order of event time

@@ -125,7 +125,7 @@ def _same(table, slot, data, start, end):  # type: ignore[no-untyped-def] # noqa
     first = np.uint64(table.spans[slot, 0])
     if np.uint64(table.spans[slot, 1]) - first != end - start:
         return False
-    for k in range(end - start):
+    for k in range(end - start):  # noqa: SIM110 (compiled)
         if table.blob[first + k] != data[start + k]:
             return False
     return True

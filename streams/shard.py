@@ -44,6 +44,7 @@ from streams.index import Index
 from streams.invitation import Invitations
 from streams.tally import Arm
 from streams.trial import Trials
+from streams.wire.block import cut
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
 from streams.wire.decode import Payloads, read_feedback
 from streams.wire.event import Feedback, Profile, instant_ms
@@ -214,8 +215,7 @@ class Shard:
 
     def intern_spans(self, data: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Return the row numbers (i4[n]) of user keys, which stand at the spans `keys` (i8[n, 2]) of `data`."""
-        joined = data.tobytes()
-        return self.intern([joined[start:end] for start, end in keys.tolist()])
+        return self.intern([key or b"" for key in cut(data, keys)])
 
     def fold(self, events: np.ndarray, payloads: Payloads) -> np.ndarray:
         """Fold events (EVENT[n], in order) and return the moves they make (MOVE[m]).

@@ -50,8 +50,10 @@ class Pairs(NamedTuple):
 
 def cut(data: np.ndarray, spans: np.ndarray) -> list[bytes | None]:
     """Return the bytes at spans (i8[n, 2]) of `data`, None for null."""
-    seen = memoryview(data)
-    return [None if a < 0 else bytes(seen[a:b]) for a, b in spans.tolist()]
+    there = spans[spans[:, 0] >= 0]
+    first, last = (int(there.min()), int(there.max())) if len(there) else (0, 0)
+    joined = data[first:last].tobytes()
+    return [None if a < 0 else joined[a - first : b - first] for a, b in spans.tolist()]
 
 
 class Block(Sequence[Record]):

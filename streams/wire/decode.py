@@ -187,41 +187,49 @@ def decode(
     block = block if isinstance(block, Block) else Block.of(block)
     task = Task(source, latest_at, minor_units, keyed)
     events = np.zeros(len(block), EVENT)
-    keys = np.ascontiguousarray(block.keys) if keyed else np.full((len(block), 2), NOTHING)
-    scanned, asides = _scanned(task, block, keys, names, events)
+    data = _read_only(block.data)
+    keys = np.require(block.keys, None, ["C", "W"]) if keyed else np.full((len(block), 2), NOTHING)
+    scanned, asides = _scanned(task, data, block.values, keys, names, events)
     bad: list[Bad] = []
     read = _left(task, block, np.flatnonzero(~scanned), events, bad)
     if names is not None and source in (CLICKS, ORDERS):
-        _name(events, block.data, asides, read, names)
+        _name(events, data, asides, read, names)
         if source == CLICKS:
             events["amount"][read.places] = [value.points for value in read.values]
     events["source"], events["offset"] = source, block.offsets
-    data = block.data if keyed else _with_users(block.data, keys, read)
     inviters = _inviters(source, block, asides, read)
     good = scanned
     good[read.places] = True
     payloads = _payloads(source, block, events, good)
+    if not keyed:
+        data = _with_users(data, keys, read)
     if bad:
         keys, events = keys[good], events[good]
     return Decoded(data, keys, events, payloads, bad, inviters)
 
 
+def _read_only(data: np.ndarray) -> np.ndarray:
+    """Return the same bytes to read only: whosever they are, what reads them is compiled once."""
+    data = data.view()
+    data.flags.writeable = False
+    return data
+
+
 def _scanned(
-    task: Task, block: Block, keys: np.ndarray, names: Names | None, events: np.ndarray
+    task: Task, data: np.ndarray, values: np.ndarray, keys: np.ndarray, names: Names | None, events: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Set the events of the records that compiled code can read; return which (bool[n]), and what it leaves aside.
 
-    Left aside are names without a code and inviters: (place, CATEGORY …, start, end) of each.
+    Left aside are names without a code and inviters: (place, CATEGORY …, start, end) of each. Without keys, `keys` are
+    set to where the users stand.
     """
-    scanned = np.zeros(len(block), bool)
+    scanned = np.zeros(len(events), bool)
     if task.source not in FORMS:
         return scanned, np.empty((0, 4), np.int64)
     form = FORMS[task.source]
-    asides = np.empty((4 * len(block), 4), np.int64)
-    data = block.data.view()
-    data.flags.writeable = False  # whosever the data are, one function is compiled
+    asides = np.empty((4 * len(events), 4), np.int64)
     count = _scan(
-        data, np.ascontiguousarray(block.values), keys, task.keyed,
+        data, np.require(values, None, ["C", "W"]), keys, task.keyed,
         form.fields, form.columns, form.kinds, form.acts, names is not None, (names or NAMELESS).tables,
         task.latest_at, float(10**task.minor_units), np.zeros(1, scan.TOKENS), events, scanned, asides,
     )  # fmt: skip
@@ -229,11 +237,11 @@ def _scanned(
 
 
 @njit(cache=True, _nrt=False)
-def _scan(  # type: ignore[no-untyped-def] # noqa: ANN202, C901, PLR0912, PLR0915
+def _scan(  # type: ignore[no-untyped-def] # noqa: ANN202, C901, PLR0912
     data, values, keys, keyed, forms, columns, kinds, acts, naming, tables, latest_at, scale, rooms, events, scanned,  # noqa: ANN001
     asides,  # noqa: ANN001
 ):  # fmt: skip
-    """Read each record; return how many texts are left aside. Keys are set to the users where nothing is `keyed`."""
+    """Read each record; return how many texts are left aside."""
     count, fields, tokens = 0, forms[0], rooms[0]
     spans, wholes = tokens["spans"], tokens["wholes"]
     for k in range(events.size):
@@ -265,17 +273,15 @@ def _scan(  # type: ignore[no-untyped-def] # noqa: ANN202, C901, PLR0912, PLR091
             if not _has(said, column):
                 continue
             start, end = spans[column, 0], spans[column, 1]
-            code = -1
-            if which != INVITER:
-                code = find(tables[which], data, start, end) if naming else 0
-            if code < 0:
+            code = find(tables[which], data, start, end) if naming and which != INVITER else 0
+            if code < 0 or which == INVITER:
                 asides[count, 0], asides[count, 1], asides[count, 2], asides[count, 3] = k, which, start, end
                 count += 1
             elif which == CATEGORY:
                 event["category"] = code
             elif which == ORIGIN:
                 event["origin"] = code
-            else:
+            elif which == SIDE:
                 event["side"] = code
         scanned[k] = True
     return count
@@ -292,7 +298,7 @@ def _same(data, start, end, first, last):  # type: ignore[no-untyped-def] # noqa
     """Say whether the same bytes stand in data[start:end] and in data[first:last], which may be nowhere."""
     if first < 0 or end - start != np.uint64(last - first):
         return False
-    for k in range(end - start):
+    for k in range(end - start):  # noqa: SIM110 (compiled)
         if data[start + k] != data[np.uint64(first) + k]:
             return False
     return True
@@ -352,11 +358,14 @@ def _name(events: np.ndarray, data: np.ndarray, asides: np.ndarray, read: Read, 
     """Set what events name that compiled code could not; new names get their codes in the order of the events."""
     for which, (column, codes) in enumerate(zip(("category", "origin", "side"), names, strict=True)):
         mine = asides[asides[:, 1] == which]
+        said = map(attrgetter(NAMED[which]), read.values)
+        if not len(mine):
+            events[column][read.places] = list(map(codes.__getitem__, said))
+            continue
         texts = dict(zip(mine[:, 0].tolist(), _texts(data, mine), strict=True))
-        texts |= zip(read.places.tolist(), map(attrgetter(NAMED[which]), read.values), strict=True)
-        if texts:
-            places = sorted(texts)
-            events[column][places] = [codes[texts[place]] for place in places]
+        texts |= zip(read.places.tolist(), said, strict=True)
+        places = sorted(texts)
+        events[column][places] = [codes[texts[place]] for place in places]
 
 
 def _texts(data: np.ndarray, asides: np.ndarray) -> list[str]:
@@ -368,9 +377,11 @@ def _inviters(source: int, block: Block, asides: np.ndarray, read: Read) -> dict
     if source not in (CLICKS, ORDERS):
         return {}
     mine = asides[asides[:, 1] == INVITER]
-    offsets = block.offsets[mine[:, 0]].tolist() + block.offsets[read.places].tolist()
-    named = zip(offsets, [*_texts(block.data, mine), *(value.inviter for value in read.values)], strict=True)
-    return {offset: inviter for offset, inviter in named if inviter}
+    named = [*_texts(block.data, mine), *map(attrgetter("inviter"), read.values)]
+    if not any(named):
+        return {}
+    offsets = block.offsets[np.concatenate([mine[:, 0], read.places])].tolist()
+    return {offset: inviter for offset, inviter in zip(offsets, named, strict=True) if inviter}
 
 
 def _with_users(data: np.ndarray, keys: np.ndarray, read: Read) -> np.ndarray:
@@ -379,7 +390,7 @@ def _with_users(data: np.ndarray, keys: np.ndarray, read: Read) -> np.ndarray:
     ends = len(data) + np.cumsum([len(user) for user in users], dtype=np.int64)
     keys[read.places, 1] = ends
     keys[read.places, 0] = ends - [len(user) for user in users]
-    return np.concatenate([data, np.frombuffer(b"".join(users), np.uint8)]) if users else data
+    return _read_only(np.concatenate([data, np.frombuffer(b"".join(users), np.uint8)])) if users else data
 
 
 def _payloads(source: int, block: Block, events: np.ndarray, good: np.ndarray) -> Payloads:
@@ -418,7 +429,7 @@ def _examined(task: Task, record: Record) -> Any:
     if task.keyed:
         _check(record.key)
     tombstone = record.value is None and task.source == PROFILES and task.keyed
-    value = None if tombstone else _parsed(task.source, record)
+    value: Any = None if tombstone else _parsed(task.source, record)
     if not task.keyed:
         _check(value.user.encode())
     elif value is not None and value.user.encode() != record.key:

@@ -5,6 +5,9 @@ constraint that is declared. What it takes msgspec takes too, with the same valu
 arrays within the object, numbers that one operation cannot make exact, anything wrong) may be right or wrong: msgspec
 says so, and why.
 
+It is compiled without reference counts (`_nrt`: nothing is allocated here), which would take forty times as long as all
+the rest: each function would count the arrays that it is handed, and each of its ways out would count them back.
+
 Strings are gone through eight bytes at a time, as one word. All words that have a place (the names of fields, the
 values of a Literal) lie in one hash table without collisions, told apart by their *group*: the names are group 0, the
 values of field f group f + 1.
@@ -24,7 +27,7 @@ TEXT, WHOLE, DECIMAL, WORD, LEFT = range(5)
 STRANGE = np.uint64(1 << 63)
 """Said of an object that is left to msgspec."""
 MOST_FIELDS, MOST_WORDS, MOST_BYTES = 24, 96, 1024
-SLOTS_BITS, TRIES = 8, 100_000
+SLOTS_BITS, TRIES = 8, 1000
 MOST_DIGITS = 18
 MOST_EXPONENT = 22
 """Powers of ten up to this one are exact in 64 bits, so one multiplication or division by them is rounded once."""
@@ -36,6 +39,7 @@ PATTERN = re.compile(r"\^(\[[^]]+\])\{(\d+),(\d+)\}\$")
 NO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT = (np.uint64(k) for k in range(9))
 EACH, HIGH = np.uint64(0x0101_0101_0101_0101), np.uint64(0x8080_8080_8080_8080)
 QUOTES, ESCAPES, SPACES = EACH * np.uint64(ord('"')), EACH * np.uint64(ord("\\")), EACH * np.uint64(ord(" "))
+SPACE, BLANK = np.uint8(ord(" ")), np.uint64(sum(1 << ord(c) for c in " \t\n\r"))
 QUOTE, COLON, COMMA, MINUS, PLUS, POINT, ZERO = (np.uint8(ord(c)) for c in '":,-+.0')
 OPEN, CLOSE = np.uint8(ord("{")), np.uint8(ord("}"))
 
@@ -159,16 +163,17 @@ def _lay(known: list[tuple[int, int, bytes]], made: np.ndarray) -> None:
     made["starts"][0, :m] = np.cumsum(sizes) - sizes
     made["blob"][0, : sum(sizes)] = np.frombuffer(b"".join(word for *_, word in known), np.uint8)
     made["slots"] = -1
+    told_by = [made[column][0, :m] for column in ("heads", "sizes", "groups")]
     for factor in np.random.default_rng(0).integers(1, 1 << 63, TRIES, np.uint64) * TWO + ONE:
-        at = [int(_slot(*word, factor)) for word in zip(*(made[c][0, :m] for c in ("heads", "sizes", "groups")), strict=True)]
+        at = [int(_slot(*word, factor)) for word in zip(*told_by, strict=True)]
         if len(set(at)) == m:
             made["factor"] = factor
             made["slots"][0, at] = np.arange(m)
             return
-    raise ValueError(f"{m} words find no place in {1 << SLOTS_BITS} slots")
+    raise ValueError(f"{m} words find no place in {1 << SLOTS_BITS} slots: two of one size begin alike")
 
 
-@njit(cache=True, _nrt=False)
+@njit(cache=True, _nrt=False, forceinline=True)
 def _slot(head, size, group, factor):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return ((head ^ (size << np.uint64(40)) ^ (group << np.uint64(48))) * factor) >> np.uint64(64 - SLOTS_BITS)
 
@@ -186,36 +191,41 @@ def scan(data, start, end, fields, tokens):  # type: ignore[no-untyped-def] # no
     at = _skip(data, at + ONE, end)
     more = at < end and data[at] != CLOSE
     while more:
-        if at == end or data[at] != QUOTE:
+        at, bit, given = _member(data, at, end, fields, tokens)
+        if at == NO or seen & bit:
             return STRANGE
-        stop = _closing(data, at + ONE, end)
-        if stop == end:
-            return STRANGE
-        field = _place(data, at + ONE, stop, NO, fields)
-        at = _skip(data, stop + ONE, end)
-        if at == end or data[at] != COLON:
-            return STRANGE
-        at, given = _value(data, _skip(data, at + ONE, end), end, field, fields, tokens)
-        if at == NO:
-            return STRANGE
-        if field >= 0:
-            bit = ONE << np.uint64(field)
-            if seen & bit:
-                return STRANGE
-            seen |= bit
-            if given:
-                present |= bit
+        seen |= bit
+        if given:
+            present |= bit
         at = _skip(data, at, end)
         more = at < end and data[at] == COMMA
         if more:
             at = _skip(data, at + ONE, end)
-    if at == end or data[at] != CLOSE or _skip(data, at + ONE, end) != end or fields["required"] & ~seen:
-        return STRANGE
-    return present
+    closed = at < end and data[at] == CLOSE and _skip(data, at + ONE, end) == end
+    return present if closed and not fields["required"] & ~seen else STRANGE
 
 
-@njit(cache=True, _nrt=False)
-def _value(data, at, end, field, fields, tokens):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+@njit(cache=True, _nrt=False, forceinline=True)
+def _member(data, at, end, fields, tokens):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Read the name and the value that begin at `at`.
+
+    Return where they end, 0 where they are strange; the field's bit, none if it is not ours; whether it is not null.
+    """
+    if at == end or data[at] != QUOTE:
+        return NO, NO, False
+    stop = _closing(data, at + ONE, end)
+    if stop == end:
+        return NO, NO, False
+    field = _place(data, at + ONE, stop, NO, fields)
+    at = _skip(data, stop + ONE, end)
+    if at == end or data[at] != COLON:
+        return NO, NO, False
+    at, given = _value(data, _skip(data, at + ONE, end), end, field, fields, tokens)
+    return at, ONE << np.uint64(field) if field >= 0 else NO, given
+
+
+@njit(cache=True, _nrt=False, forceinline=True)
+def _value(data, at, end, field, fields, tokens):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0911
     """Read the value that begins at `at`, of a field (-1 if it is not ours).
 
     Return where it ends and whether it is not null; 0 where it is strange.
@@ -264,7 +274,7 @@ def _number(data, at, end, field, fields, tokens):  # type: ignore[no-untyped-de
     negative = data[at] == MINUS
     first = at + ONE if negative else at
     at, mantissa = _digits(data, first, end, NO)
-    digits, whole, exponent = at - first, True, 0
+    digits, whole, exponent = at - first, True, np.int64(0)
     if digits == NO or (digits > ONE and data[first] == ZERO):
         return NO
     if at < end and data[at] == POINT:
@@ -319,21 +329,21 @@ def _exponent(data, at, end):  # type: ignore[no-untyped-def] # noqa: ANN001, AN
     return stop, -np.int64(exponent) if negative else np.int64(exponent)
 
 
-@njit(cache=True, _nrt=False)
+@njit(cache=True, _nrt=False, forceinline=True)
 def _says(data, at, end, word, size):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Say whether these bytes stand at `at`."""
     return end - at >= size and _eight(data, at) & ((ONE << (size * EIGHT)) - ONE) == np.uint64(word)
 
 
-@njit(cache=True, _nrt=False)
+@njit(cache=True, _nrt=False, forceinline=True)
 def _skip(data, at, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return where the white space ends that begins at `at`."""
-    while at < end and data[at] <= 0x20 and (data[at] == 0x20 or data[at] == 0x0A or data[at] == 0x0D or data[at] == 9):  # noqa: PLR1714, PLR2004
+    while at < end and data[at] <= SPACE and BLANK >> np.uint64(data[at]) & ONE:
         at += ONE
     return at
 
 
-@njit(cache=True, _nrt=False)
+@njit(cache=True, _nrt=False, forceinline=True)
 def _place(data, start, end, group, fields):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return the place of data[start:end] among the words of a group, -1 if it is none of them."""
     size, head = end - start, _eight(data, start)
@@ -348,9 +358,9 @@ def _place(data, start, end, group, fields):  # type: ignore[no-untyped-def] # n
     return np.int64(fields["places"][word])
 
 
-@njit(cache=True, _nrt=False)
+@njit(cache=True, _nrt=False, forceinline=True)
 def _eight(data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    """Return the eight bytes from `at` on as one word, the first one lowest; null bytes stand for those beyond the data.
+    """Return the eight bytes from `at` on as one word, the first one lowest; beyond the data there are null bytes.
 
     Written out the compiler makes one load of it.
     """
@@ -362,7 +372,7 @@ def _eight(data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return word >> ((at - k) * EIGHT)
 
 
-@njit(cache=True, _nrt=False)
+@njit(cache=True, _nrt=False, forceinline=True)
 def _closing(data, at, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return where the quote stands that closes the string whose characters begin at `at`; `end` where it is strange.
 

@@ -33,7 +33,9 @@ def test_the_hash_is_javas(key, hashed):
 @given(st.lists(st.binary(max_size=40), max_size=20), st.integers(1, 1000))
 def test_homes_are_those_of_the_client_in_python(keys, partitions):
     block = Block.of(Record(0, 0, key, None) for key in keys)
-    assert homes(block.data, block.keys, partitions).tolist() == [(murmur2(key) & 0x7FFFFFFF) % partitions for key in keys]
+    assert homes(block.data, block.keys, partitions).tolist() == [
+        (murmur2(key) & 0x7FFFFFFF) % partitions for key in keys
+    ]
 
 
 def click(offset, user):
@@ -63,10 +65,7 @@ def test_what_stands_elsewhere_is_bad_and_its_neighbours_go_on():
 
 def test_a_tombstone_that_stands_elsewhere_erases_nobody():
     [mine], [theirs] = of(1, 1), of(3, 1)
-    records = [
-        Record(n, AT, user.encode(), None)
-        for n, user in enumerate((theirs, mine))
-    ]
+    records = [Record(n, AT, user.encode(), None) for n, user in enumerate((theirs, mine))]
     found = settle(decode(PROFILES, records, AT, 2), Block.of(records), 1, PARTITIONS)
     assert found.payloads == {(PROFILES, 1): None}
     assert [b.record.offset for b in found.bad] == [0]
