@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from streams.wire.block import Record
@@ -16,7 +17,7 @@ class Chunk(NamedTuple):
 
     topic: str
     partition: int
-    records: list[Record]
+    records: Sequence[Record]
     next_offset: int
     heard_at: int = 0
     follows: int | None = None

@@ -41,8 +41,6 @@ from streams.worker.ledger import Fenced, Keyed, Ledger
 Forget = Callable[[str], Awaitable[object]]
 log = logging.getLogger(__name__)
 MOST_PENDING_BYTES = 32 << 20
-DECODED_AT_ONCE = 8192
-"""Records: few enough that what is decoded is still in the processor's cache when it is made into columns."""
 RETRY_SECONDS = 0.5
 HOUR = 3_600_000
 OTHER = "other"
@@ -122,18 +120,16 @@ class Partition:
         """Decode a chunk and let its events wait for their turn."""
         source = self.topics.index(chunk.topic)
         latest_at = self._now() + round(self.settings.max_ahead_seconds * 1000)
-        records = chunk.records if isinstance(chunk.records, Block) else Block.of(chunk.records)
-        for start in range(0, len(records), DECODED_AT_ONCE):
-            some = records[start : start + DECODED_AT_ONCE]
-            decoded = decode(source, some, latest_at, self.settings.minor_units, self._names())
-            if self.settings.partitioner == "murmur2":
-                decoded = settle(decoded, some, self.number, self.settings.partitions)
-            decoded.events["row"] = self.shard.intern_spans(decoded.data, decoded.keys)
-            if decoded.inviters:
-                referral.note(self.shard, decoded, self._late_ms)
-            self.merge.add(source, decoded.events)
-            self._payloads.update(decoded.payloads)
-            self._bad += [(source, bad) for bad in decoded.bad]
+        block = chunk.records if isinstance(chunk.records, Block) else Block.of(chunk.records)
+        decoded = decode(source, block, latest_at, self.settings.minor_units, self._names())
+        if self.settings.partitioner == "murmur2":
+            decoded = settle(decoded, block, self.number, self.settings.partitions)
+        decoded.events["row"] = self.shard.intern_spans(decoded.data, decoded.keys)
+        if decoded.inviters:
+            referral.note(self.shard, decoded, self._late_ms)
+        self.merge.add(source, decoded.events)
+        self._payloads.update(decoded.payloads)
+        self._bad += [(source, bad) for bad in decoded.bad]
         self._received[source] = chunk.next_offset
         self._heard[source] = max(self._heard[source], chunk.heard_at)
 

@@ -11,7 +11,7 @@ import time
 from streams.core.hash import hash_texts
 from streams.core.row import CLICKS
 from streams.core.rules import Rulebook
-from streams.dictionary import Codes
+from streams.dictionary import FIRST_SLOTS, Codes
 from streams.shard import Shard
 from streams.wire.block import Block, Record
 from streams.wire.decode import Names, decode
@@ -26,7 +26,8 @@ def warm(book: Rulebook) -> None:
     """Fold one event into a shard that nobody keeps."""
     started = time.monotonic()
     shard = Shard(book)
-    names = Names(shard.categories, shard.origins, Codes())
+    many = Codes({f"{k}": k for k in range(FIRST_SLOTS)})  # so many that their table grows
+    names = Names(shard.categories, shard.origins, many)
     click = Record(0, NOW, b"nobody", b'{"user":"nobody","at":%d,"kind":"view","category":"nothing"}' % NOW)
     decoded = settle(decode(CLICKS, [click], NOW, 2, names), Block.of([click]), 0, 1)
     decoded.events["row"] = shard.intern_spans(decoded.data, decoded.keys)
