@@ -11,6 +11,8 @@ The way of the data, and the order in which to read:
     wire/varint.py          … and the numbers in them
     wire/block.py           records as columns, with which the hot path works
     wire/event.py           what comes in, as it is declared
+    wire/block.py           records as columns
+    wire/scan.py            one record's JSON, read by compiled code as it is declared
     wire/decode.py          decode: bytes → columns; the bad set aside with a reason
     wire/partitioner.py     where a user's records belong
     merge.py                merge: a partition's topics in order of event time

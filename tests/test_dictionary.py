@@ -1,6 +1,10 @@
 """Names as codes: each its own, in the order in which they come, as long as two bytes have room."""
 
-from streams.dictionary import OTHER, Dictionary
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.dictionary import OTHER, Codes, Dictionary, find
 
 
 def test_names_get_codes_from_one_on_and_none_is_nought():
@@ -32,3 +36,21 @@ def test_names_beyond_the_last_code_are_all_other():
     assert len(names.added) == OTHER - 1
     assert names.name(OTHER) is None
     assert names["name 5"] == 6
+
+
+def found(codes, name):
+    data = np.frombuffer(b"-" + name.encode() + b"-", np.uint8)
+    return find(codes.table, data, np.uint64(1), np.uint64(len(data) - 1))
+
+
+@given(st.lists(st.tuples(st.text(max_size=6), st.integers(0, OTHER))), st.text(max_size=6))
+def test_compiled_code_finds_the_same(given_codes, other):
+    codes = Codes()
+    for name, code in given_codes:
+        codes[name] = code
+    assert all(found(codes, name) == code for name, code in codes.items() if name is not None)
+    assert found(codes, other) == dict(codes).get(other, -1)
+
+
+def test_a_kind_that_is_not_known_is_nobodys():
+    assert [Codes({"rider": 2})[name] for name in ("rider", "driver", None)] == [2, 0, 0]

@@ -80,9 +80,15 @@ class Pairs:
 
     def each(self) -> Iterator[tuple[bytes | None, bytes | None]]:
         """Yield (key, value) of each."""
-        data = self.data.data
-        for (a, b), (c, d) in zip(self.keys.tolist(), self.values.tolist(), strict=True):
-            yield None if a < 0 else bytes(data[a:b]), None if c < 0 else bytes(data[c:d])
+        yield from zip(cut(self.data, self.keys), cut(self.data, self.values), strict=True)
+
+
+def cut(data: np.ndarray, spans: np.ndarray) -> list[bytes | None]:
+    """Return the bytes at spans (i8[n, 2]) of `data`, None for null."""
+    there = spans[spans[:, 0] >= 0]
+    first, last = (int(there.min()), int(there.max())) if len(there) else (0, 0)
+    joined = data[first:last].tobytes()
+    return [None if a < 0 else joined[a - first : b - first] for a, b in spans.tolist()]
 
 
 class Block(Sequence[Record]):
@@ -135,6 +141,12 @@ class Block(Sequence[Record]):
             return Block(offsets, timestamps, self.pairs[place])
         key, value, held = (self._bytes(spans[place]) for spans in (self.keys, self.values, self.headers))
         return Record(int(self.offsets[place]), int(self.timestamps[place]), key, value, _read(held))
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield each record; all are cut out at once."""
+        spans = (cut(self.data, spans) for spans in (self.keys, self.values, self.headers))
+        for offset, at, key, value, held in zip(self.offsets.tolist(), self.timestamps.tolist(), *spans, strict=True):
+            yield Record(offset, at, key, value, _read(held))
 
     def _bytes(self, span: np.ndarray) -> bytes | None:
         return None if span[0] < 0 else self.data[span[0] : span[1]].tobytes()

@@ -4,46 +4,46 @@ A producer with another partitioner (librdkafka's own default is crc32) spreads 
 word: his clicks in one, his orders in another, and in each of them he is half away. So a record that does not stand
 in its key's home is bad, with the reason `wrong-partition`; `awaken dead-letters replay` brings it home.
 
-Every key is looked at, compiled: some 0.06 µs an event.
+Every key is looked at, compiled: some 0.02 µs an event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numba import njit
 
-from streams.wire.decode import Bad, Decoded, Record
+from streams.wire.block import Block, Record
+from streams.wire.decode import Bad, Decoded
 
 WRONG_PARTITION = "wrong-partition"
 
 
 def home(key: bytes, partitions: int) -> int:
     """Return the partition of a key."""
-    return int(homes([key], partitions)[0])
+    return int(homes(np.frombuffer(key, np.uint8), np.array([[0, len(key)]]), partitions)[0])
 
 
-def homes(keys: Sequence[bytes], partitions: int) -> np.ndarray:
-    """Return the partitions (i4[n]) of keys."""
-    ends = np.cumsum(np.fromiter(map(len, keys), np.int64, len(keys)))
-    return _homes(np.frombuffer(b"".join(keys), np.uint8), ends, partitions)  # type: ignore[no-any-return]
+def homes(data: np.ndarray, keys: np.ndarray, partitions: int) -> np.ndarray:
+    """Return the partitions (i4[n]) of keys, which stand at the spans `keys` (i8[n, 2]) of `data`."""
+    found = np.empty(len(keys), np.int32)
+    _homes(data, keys, partitions, found)
+    return found
 
 
-def settle(decoded: Decoded, records: Sequence[Record], number: int, partitions: int) -> Decoded:
+def settle(decoded: Decoded, block: Block, number: int, partitions: int) -> Decoded:
     """Return what was decoded of partition `number` without the events that do not belong there: they are bad."""
-    at = homes(decoded.keys, partitions)
+    at = homes(decoded.data, decoded.keys, partitions)
     stays = at == number
     if stays.all():
         return decoded
     misplaced = dict(zip(decoded.events["offset"][~stays].tolist(), at[~stays].tolist(), strict=True))
-    bad = [_misplaced(r, number, misplaced[r.offset]) for r in records if r.offset in misplaced]
-    return Decoded(
-        [key for key, stay in zip(decoded.keys, stays.tolist(), strict=True) if stay],
-        decoded.events[stays],
-        {place: payload for place, payload in decoded.payloads.items() if place[1] not in misplaced},
-        sorted([*decoded.bad, *bad], key=lambda b: b.record.offset),
-        decoded.inviters,
+    records = [block[k] for k in np.flatnonzero(np.isin(block.offsets, list(misplaced))).tolist()]
+    bad = [_misplaced(record, number, misplaced[record.offset]) for record in records]
+    return decoded._replace(
+        keys=decoded.keys[stays],
+        events=decoded.events[stays],
+        payloads={place: payload for place, payload in decoded.payloads.items() if place[1] not in misplaced},
+        bad=sorted([*decoded.bad, *bad], key=lambda b: b.record.offset),
     )
 
 
@@ -53,14 +53,9 @@ def _misplaced(record: Record, number: int, belongs: int) -> Bad:
 
 
 @njit(cache=True)
-def _homes(data, ends, partitions):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    """Return the partitions of keys that stand one after another in `data`; `ends` says where each ends."""
-    found = np.empty(ends.size, np.int32)
-    start = 0
-    for k in range(ends.size):
-        found[k] = (_murmur2(data, start, ends[k]) & 0x7FFFFFFF) % partitions
-        start = ends[k]
-    return found
+def _homes(data, keys, partitions, found):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    for k in range(found.size):
+        found[k] = (_murmur2(data, keys[k, 0], keys[k, 1]) & 0x7FFFFFFF) % partitions
 
 
 @njit(cache=True)

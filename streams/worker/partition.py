@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 from streams import consent, metrics, rulebook
 from streams.core.row import CAUSES, CLICKS, DAY, MAX_DIMENSIONS, ORDERS, SOURCES
 from streams.core.rules import MAX_VALUES, Rulebook
+from streams.dictionary import Codes
 from streams.merge import Merge
 from streams.settings import Settings
 from streams.shard import Shard
@@ -41,8 +42,6 @@ from streams.worker.ledger import Fenced, Ledger
 Forget = Callable[[str], Awaitable[object]]
 log = logging.getLogger(__name__)
 MOST_PENDING_BYTES = 32 << 20
-DECODED_AT_ONCE = 8192
-"""Records: few enough that what is decoded is still in the processor's cache when it is made into columns."""
 RETRY_SECONDS = 0.5
 HOUR = 3_600_000
 COUNTED = ("dimension", "to", "cause")
@@ -69,13 +68,6 @@ class Reader(Protocol):
 def rules_of(settings: Settings) -> Rulebook:
     """Return the settings' rules as the core takes them."""
     return rulebook.build(settings)
-
-
-class Sides(dict[str | None, int]):
-    """Kinds of user → codes; an unknown kind is nobody's."""
-
-    def __missing__(self, side: str | None) -> int:
-        return 0
 
 
 def wall_clock() -> int:
@@ -135,20 +127,18 @@ class Partition:
         """Decode a chunk and let its events wait for their turn."""
         source = self.topics.index(chunk.topic)
         latest_at = self._now() + round(self.settings.max_ahead_seconds * 1000)
-        for start in range(0, len(chunk.records), DECODED_AT_ONCE):
-            some = chunk.records[start : start + DECODED_AT_ONCE]
-            with step.DECODE:
-                decoded = decode(source, some, latest_at, self.settings.minor_units, self._names())
-                if self.settings.partitioner == "murmur2":
-                    decoded = settle(decoded, some, self.number, self.settings.partitions)
-            with step.INTERN:
-                decoded.events["row"] = self.shard.intern(decoded.keys)
-            if decoded.inviters:
-                referral.note(self.shard, decoded, self._late_ms)
-            with step.MERGE:
-                self.merge.add(source, decoded.events)
-            self._payloads.update(decoded.payloads)
-            self._bad += [(source, bad) for bad in decoded.bad]
+        with step.DECODE:
+            decoded = decode(source, chunk.records, latest_at, self.settings.minor_units, self._names())
+            if self.settings.partitioner == "murmur2":
+                decoded = settle(decoded, chunk.records, self.number, self.settings.partitions)
+        with step.INTERN:
+            decoded.events["row"] = self.shard.intern_spans(decoded.data, decoded.keys)
+        if decoded.inviters:
+            referral.note(self.shard, decoded, self._late_ms)
+        with step.MERGE:
+            self.merge.add(source, decoded.events)
+        self._payloads.update(decoded.payloads)
+        self._bad += [(source, bad) for bad in decoded.bad]
         self._received[source] = chunk.next_offset
         self._heard[source] = max(self._heard[source], chunk.heard_at)
 
@@ -377,5 +367,5 @@ class Partition:
         book = self.shard.book
         if book.table["on"].sum() == len(book.kinds):
             return None
-        sides = Sides({None: 0} | {name: k for k, name in enumerate(book.kinds, 1)})
+        sides = Codes({name: k for k, name in enumerate(book.kinds, 1)})
         return Names(self.shard.categories, self.shard.origins, sides)

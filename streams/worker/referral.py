@@ -33,7 +33,7 @@ def note(shard: Shard, decoded: Decoded, late_ms: int) -> None:
     for k in np.flatnonzero(np.isin(events["offset"], list(decoded.inviters))).tolist():
         row, at = shard.rows[events["row"][k]], int(events["at"][k])
         if not row["first_order"] and (not row["first_at"] or at <= row["first_at"] + late_ms):
-            shard.invitations.name(decoded.keys[k].decode(), decoded.inviters[int(events["offset"][k])], at)
+            shard.invitations.name(decoded.key(k).decode(), decoded.inviters[int(events["offset"][k])], at)
 
 
 def rewards(

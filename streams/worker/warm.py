@@ -11,27 +11,35 @@ import time
 import numpy as np
 
 from streams.core.hash import hash_texts
-from streams.core.row import EVENT, MOVE
+from streams.core.row import CLICKS, MOVE
 from streams.core.rules import Rulebook
 from streams.core.window import count_bits
+from streams.dictionary import FIRST_SLOTS, Codes
 from streams.index import FIRST_ROWS
 from streams.people import People
 from streams.shard import Shard
-from streams.wire.partitioner import home
+from streams.wire.block import Block, Record
+from streams.wire.decode import Names, decode
+from streams.wire.partitioner import home, settle
 from streams.wire.transition import Encoder
 from streams.worker.batch import WholeBatch, records, written
 
 log = logging.getLogger(__name__)
 LONG_SECONDS = 2.0
+NOW = 1_700_000_000_000
 
 
 def warm(book: Rulebook) -> None:
     """Fold one event into a shard that nobody keeps, and write and read what follows from it."""
     started = time.monotonic()
     shard = Shard(book)
-    event = np.zeros(1, EVENT)
-    event["row"] = shard.intern([b"nobody"] * FIRST_ROWS * 2)[0]  # so often that the index makes room and grows
-    shard.fold(event, {})
+    shard.intern([b"nobody"] * FIRST_ROWS * 2)  # so often that the index makes room and grows
+    many = Codes({f"{k}": k for k in range(FIRST_SLOTS)})  # so many that their table grows
+    names = Names(shard.categories, shard.origins, many)
+    click = Record(0, NOW, b"nobody", b'{"user":"nobody","at":%d,"kind":"view","category":"nothing"}' % NOW)
+    decoded = settle(decode(CLICKS, [click], NOW, 2, names), Block.of([click]), 0, 1)
+    decoded.events["row"] = shard.intern_spans(decoded.data, decoded.keys)
+    shard.fold(decoded.events, {})
     shard.advance(1)
     move = np.zeros(1, MOVE)
     move["rules"] = book.number

@@ -119,7 +119,7 @@ def run(clock, fetches):
             clock("fetch, record by record (not taken)", fetch, first, data, None)
             got = clock("fetch, batches whole", fetch_whole, first, data)
             decoded = clock("decode", decode, source, got, EVER, 2)
-            decoded.events["row"] = clock("intern", shard.intern, decoded.keys)
+            decoded.events["row"] = clock("intern", shard.intern_spans, decoded.data, decoded.keys)
             clock("merge", merge.add, source, decoded.events)
         events = clock("merge", merge.take, [not left[CLICKS], not left[ORDERS], True, True])
         moves = np.concatenate(

@@ -3,7 +3,6 @@
 import tomllib
 from collections import defaultdict
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +10,11 @@ import orjson
 
 from streams import rulebook
 from streams.core.row import CLICKS, FEEDBACK, NEVER, ORDERS, PROFILES
+from streams.dictionary import Codes
 from streams.portrait import portrait
 from streams.settings import judged
 from streams.shard import Plan, Shard
+from streams.wire.block import Record
 from streams.wire.decode import Names, decode
 from streams.wire.message import read_transition
 from streams.wire.transition import Encoder
@@ -151,12 +152,12 @@ class Player:
         offset = self.offsets[source]
         self.offsets[source] += 1
         told = orjson.dumps({"user": user, "at": at} | value)
-        record = SimpleNamespace(offset=offset, timestamp=at, key=user.encode(), value=told, headers=())
-        sides = {None: 0} | {name: k for k, name in enumerate(self.shard.book.kinds, 1)}
+        record = Record(offset, at, user.encode(), told)
+        sides = Codes({name: k for k, name in enumerate(self.shard.book.kinds, 1)})
         names = Names(self.shard.categories, self.shard.origins, sides)
         decoded = decode(source, [record], EVER, 2, names)
         assert not decoded.bad, decoded.bad
-        decoded.events["row"] = self.shard.intern(decoded.keys)
+        decoded.events["row"] = self.shard.intern_spans(decoded.data, decoded.keys)
         self.note(self.shard.fold(decoded.events, dict(decoded.payloads)))
 
     def said(self, at, user, did):

@@ -1,12 +1,11 @@
 """Bytes become columns; what cannot be read is set aside with a reason, and its neighbours go on."""
 
-from types import SimpleNamespace
-
 import orjson
 import pytest
 
 from streams.core.row import CLICK_KINDS, CLICKS, FEEDBACK, ORDERS, PROFILES
-from streams.dictionary import Dictionary
+from streams.dictionary import Codes, Dictionary
+from streams.wire.block import Record
 from streams.wire.decode import Names, decode
 
 AT = 1_700_000_000_000
@@ -18,7 +17,7 @@ ORDER = {"user": "u1", "at": AT, "order": "o1", "amount": 12.34}
 
 def record(offset, value, key=b"u1"):
     value = value if isinstance(value, bytes) or value is None else orjson.dumps(value)
-    return SimpleNamespace(offset=offset, timestamp=AT, key=key, value=value, headers=())
+    return Record(offset, AT, key, value)
 
 
 def read(source, *records):
@@ -27,7 +26,7 @@ def read(source, *records):
 
 def test_clicks_become_columns():
     found = read(CLICKS, record(7, CLICK), record(8, CLICK | {"user": "u2", "at": AT + 1}, b"u2"))
-    assert found.keys == [b"u1", b"u2"]
+    assert [found.key(0), found.key(1)] == [b"u1", b"u2"]
     assert found.events["at"].tolist() == [AT, AT + 1]
     assert found.events["offset"].tolist() == [7, 8]
     assert found.events["act"].tolist() == [1, 1]
@@ -42,7 +41,7 @@ def test_amounts_are_minor_units_and_only_a_paid_order_is_an_act():
 
 
 def test_names_become_codes_and_orders_are_told_apart_by_their_ids():
-    names = Names(Dictionary(), Dictionary(), {None: 0, "rider": 2})
+    names = Names(Dictionary(), Dictionary(), Codes({"rider": 2}))
     clicks = [
         record(0, CLICK | {"category": "shoes", "source": "ads", "side": "rider", "kind": "search"}),
         record(1, CLICK | {"category": "shoes", "kind": "redeem", "points": 50}),

@@ -2,13 +2,13 @@
 
 import json
 from collections import Counter
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.core.row import CLICKS, FEEDBACK, ORDERS, PROFILES, SOURCES
+from streams.wire.block import Block, Record
 from streams.wire.decode import decode
 from streams.wire.partitioner import settle
 
@@ -127,17 +127,18 @@ def records(draw):
 
 
 def record(offset, key, value, timestamp=AT):
-    return SimpleNamespace(offset=offset, timestamp=timestamp, key=key, value=value, headers=())
+    return Record(offset, timestamp, key, value)
 
 
 def assert_sorted_out(source, found):
     """Each record is an event or bad, with a reason; what is an event can be interned, folded and kept."""
-    decoded = settle(decode(source, found, LATEST, 2), found, 0, 3)
+    block = Block.of(found)
+    decoded = settle(decode(source, block, LATEST, 2), block, 0, 3)
     assert all(bad.reason in REASONS and bad.detail for bad in decoded.bad)
     offsets = Counter(decoded.events["offset"].tolist()) + Counter(bad.record.offset for bad in decoded.bad)
     assert offsets == Counter(r.offset for r in found)
     assert len(decoded.keys) == len(decoded.events)
-    assert all(isinstance(key, bytes) and key for key in decoded.keys)
+    assert all(decoded.key(k) for k in range(len(decoded.keys)))
     return decoded
 
 

@@ -15,6 +15,7 @@ from streams.core import period
 from streams.push.journal import End, Told
 from streams.settings import Settings
 from streams.shard import Shard
+from streams.wire.block import Block
 from streams.wire.message import Decision
 from streams.wire.partitioner import home
 from streams.worker import pages
@@ -56,7 +57,7 @@ def partition(number, settings, now):
     clicks = [{"user": u, "at": T0 + day * DAY, "kind": "view"} for day in (0, 1, 7) for u in users]
     profile = [{"user": u, "at": T0, "contacts": {"sms": ADDRESS}, "consent": {"sms": True}} for u in users]
     for topic, events in ((settings.topics.clicks, clicks), (settings.topics.profiles, profile)):
-        held.receive(Chunk(topic, number, records(*events), len(events)))
+        held.receive(Chunk(topic, number, Block.of(records(*events)), len(events)))
     held.pump()
     return held
 

@@ -18,6 +18,7 @@ from streams.ops import topics
 from streams.preference import PATH, token
 from streams.settings import Push, Settings
 from streams.shard import Shard
+from streams.wire.block import Block
 from streams.wire.decode import read_feedback
 from streams.wire.event import Feedback
 from streams.wire.partitioner import home
@@ -43,7 +44,7 @@ def partition(number, settings):
     if number == HOME:
         profile = {"user": USER, "at": T0, "consent": {"inbox": True, "webhook": False}}
         record = SimpleNamespace(offset=0, timestamp=T0, key=b"u1", value=orjson.dumps(profile), headers=[])
-        held.receive(Chunk(settings.topics.profiles, number, [record], 1))
+        held.receive(Chunk(settings.topics.profiles, number, Block.of([record]), 1))
         held.pump()
     return held
 

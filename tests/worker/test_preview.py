@@ -15,6 +15,7 @@ from streams.playbook import SHIPPED
 from streams.push.voucher import key_of, verify
 from streams.settings import Playbook, Push, Settings, SettingsError, Step
 from streams.shard import Shard
+from streams.wire.block import Block
 from streams.wire.message import Decision
 from streams.worker.chunk import Chunk
 from streams.worker.partition import Partition, rules_of
@@ -53,7 +54,7 @@ def partition(*, days=20, hours=12, profile=PROFILE, settings=SETTINGS, clicks=(
             SimpleNamespace(offset=n, timestamp=T0, key=b"ann", value=orjson.dumps(event), headers=[])
             for n, event in enumerate(events)
         ]
-        held.receive(Chunk(topic, 0, records, len(records)))
+        held.receive(Chunk(topic, 0, Block.of(records), len(records)))
     held.pump()
     return held
 

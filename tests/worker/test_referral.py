@@ -14,7 +14,7 @@ from streams.invitation import Invitations
 from streams.push.trigger import Triggers, trigger_topics
 from streams.settings import Playbook, Settings
 from streams.shard import Shard
-from streams.wire.block import Pairs
+from streams.wire.block import Block, Pairs
 from streams.wire.message import read_transition, seq_of
 from streams.wire.partitioner import home
 from streams.worker.chunk import Chunk
@@ -70,7 +70,7 @@ class Partnership:
         value = None if event is None else orjson.dumps(event)
         record = SimpleNamespace(offset=self.read[topic], timestamp=self.now, key=key, value=value, headers=[])
         self.read[topic] += 1
-        self.held.receive(Chunk(topic, 3, [record], record.offset + 1))
+        self.held.receive(Chunk(topic, 3, Block.of([record]), record.offset + 1))
         self.held.pump()
 
     def commit(self):

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from streams.settings import Settings
+from streams.wire.block import Block, Record
 from streams.wire.message import Decision, Outcome, encode
 from streams.worker import patience
 from streams.worker.chunk import Chunk
@@ -30,8 +31,8 @@ def lived(users=2):
 
 
 def chunk(topic, *records):
-    found = [SimpleNamespace(key=user.encode(), value=value) for user, value in records]
-    return Chunk(topic, 0, found, 7)
+    found = [Record(0, 0, user.encode(), value) for user, value in records]
+    return Chunk(topic, 0, Block.of(found), 7)
 
 
 def decision(ident="d1", user="u0", at=AT):
