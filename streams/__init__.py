@@ -119,6 +119,7 @@ Beside the way:
     lift.py                 what pushes bring: two arms compared, at any time
     portrait.py             all that a shard knows of one user, by name
     forecast.py             what will become of him by time alone
+    population.py           users by value of every dimension that is kept
     key.py                  the names of our keys in Redis
     script.py               a Lua script on the server
     metrics.py              every metric, declared once
@@ -127,10 +128,11 @@ Beside the way:
     wire/                   bytes ⇄ values
     worker/                 the only room that knows Faust
     push/                   from a transition to a delivered push
+    replay/                 files of events through the same shard, without Kafka: who would have moved
     ops/                    topics, doctor, bench, why, preview, growth, lift, a real Kafka to develop with
     demo/                   real orders, embedded servers, the live view
 
-Dependencies point inwards: cli > demo > ops > worker > push > shard, merge, health > wire > core; settings and
+Dependencies point inwards: cli > demo > ops > worker, replay > push > shard, merge, health > wire > core; settings and
 channels stand beside them.
 """
 

@@ -21,12 +21,12 @@ BEFORE_ALL = -(1 << 62)
 
 
 class Merge:
-    """Events of one partition that wait for their turn, by source."""
+    """Events of one partition that wait for their turn, by source; a replay has a source for each of its files."""
 
-    def __init__(self) -> None:
-        self._events: list[list[np.ndarray]] = [[] for _ in SOURCES]
-        self._reaches: list[list[np.ndarray]] = [[] for _ in SOURCES]
-        self._reach = [BEFORE_ALL] * len(SOURCES)
+    def __init__(self, sources: int = len(SOURCES)) -> None:
+        self._events: list[list[np.ndarray]] = [[] for _ in range(sources)]
+        self._reaches: list[list[np.ndarray]] = [[] for _ in range(sources)]
+        self._reach = [BEFORE_ALL] * sources
 
     def add(self, source: int, events: np.ndarray) -> None:
         """Let events (EVENT[n], offsets ascending) of one source wait."""
@@ -36,6 +36,14 @@ class Merge:
         self._reach[source] = int(reach[-1])
         self._events[source].append(events)
         self._reaches[source].append(reach)
+
+    def begin(self, source: int, at: int) -> None:
+        """Take it that a source brings nothing before `at` (int ms UTC)."""
+        self._reach[source] = max(self._reach[source], at)
+
+    def reach(self, source: int) -> int:
+        """Return how far a source was read: the greatest time of its events so far, int ms UTC."""
+        return self._reach[source]
 
     def first_offset(self, source: int) -> int | None:
         """Return the offset of the first event of the source that waits; None where none does."""
@@ -51,7 +59,7 @@ class Merge:
         `at_end` says of each source whether it was read to its end: then it holds nobody up.
         """
         events, reaches = [], []
-        for source in range(len(SOURCES)):
+        for source in range(len(self._events)):
             if self._events[source]:
                 taken, reach = self._cut(source, at_end)
                 events.append(taken)
@@ -67,7 +75,7 @@ class Merge:
         """Split what waits of a source at the least reach of the others; return the part before it."""
         events, reach = _joined(self._events[source]), _joined(self._reaches[source])
         cut = len(reach)
-        for other in range(len(SOURCES)):
+        for other in range(len(self._events)):
             if other != source and not at_end[other]:
                 side = "right" if source < other else "left"
                 cut = min(cut, int(np.searchsorted(reach, self._reach[other], side=side)))  # type: ignore[call-overload]

@@ -45,7 +45,7 @@ from streams.invitation import Invitations
 from streams.tally import Arm
 from streams.trial import Trials
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
-from streams.wire.decode import Payloads, read_feedback
+from streams.wire.decode import Names, Payloads, read_feedback
 from streams.wire.event import Feedback, Profile, instant_ms
 
 FIRST_CAPACITY = 1024
@@ -87,6 +87,13 @@ class Reached(NamedTuple):
 
     at: int
     share: int
+
+
+class Sides(dict[str | None, int]):
+    """Kinds of user → codes; an unknown kind is nobody's."""
+
+    def __missing__(self, side: str | None) -> int:
+        return 0
 
 
 class Columns(NamedTuple):
@@ -211,6 +218,18 @@ class Shard:
         if len(self.index) > len(self.rows):
             self._grow(len(self.index))
         return who
+
+    def intern_spans(self, data: np.ndarray, spans: np.ndarray) -> np.ndarray:
+        """Return the row numbers (i4[n]) of user keys that are spans (i8[n, 2]) in `data` (u1[size])."""
+        whole = data.tobytes()
+        return self.intern([whole[start:end] for start, end in zip(*spans.T.tolist(), strict=True)])
+
+    def names(self) -> Names | None:
+        """Return the codes of names; None where no dimension asks for them."""
+        if self.book.table["on"].sum() == len(self.book.kinds):
+            return None
+        sides = Sides({None: 0} | {name: k for k, name in enumerate(self.book.kinds, 1)})
+        return Names(self.categories, self.origins, sides)
 
     def fold(self, events: np.ndarray, payloads: Payloads) -> np.ndarray:
         """Fold events (EVENT[n], in order) and return the moves they make (MOVE[m]).

@@ -109,6 +109,19 @@ def test_it_grows_beyond_its_first_capacity(town):
     assert len(shard.advance(T0 + 8 * DAY)) >= len(keys)
 
 
+def test_spans_are_users_too(town):
+    known = town.shard.intern([b"anna", b"bob"])
+    data = np.frombuffer(b"bobannacarl", np.uint8)
+    who = town.shard.intern_spans(data, np.array([[3, 7], [7, 11], [0, 3]]))
+    assert who.tolist() == [known[0], 2, known[1]]
+
+
+def test_names_have_codes_only_where_a_dimension_asks_for_them(town):
+    assert town.shard.names().sides["rider"] == 2
+    assert town.shard.names().sides["nobody"] == 0
+    assert Shard(activity_only()).names() is None
+
+
 def test_its_pool_of_orders_grows_too(town):
     for k in range(FIRST_CAPACITY + 50):
         town.buy(f"u{k}")

@@ -26,7 +26,7 @@ from streams.merge import Merge
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.wire.control import Approval, Backfill
-from streams.wire.decode import Bad, Names, Payloads, decode
+from streams.wire.decode import Bad, Payloads, decode
 from streams.wire.event import Profile
 from streams.wire.message import playbook_of
 from streams.wire.partitioner import home, settle
@@ -61,13 +61,6 @@ class Reader(Protocol):
 def rules_of(settings: Settings) -> Rulebook:
     """Return the settings' rules as the core takes them."""
     return rulebook.build(settings)
-
-
-class Sides(dict[str | None, int]):
-    """Kinds of user → codes; an unknown kind is nobody's."""
-
-    def __missing__(self, side: str | None) -> int:
-        return 0
 
 
 def wall_clock() -> int:
@@ -129,7 +122,7 @@ class Partition:
         latest_at = self._now() + round(self.settings.max_ahead_seconds * 1000)
         for start in range(0, len(chunk.records), DECODED_AT_ONCE):
             some = chunk.records[start : start + DECODED_AT_ONCE]
-            decoded = decode(source, some, latest_at, self.settings.minor_units, self._names())
+            decoded = decode(source, some, latest_at, self.settings.minor_units, self.shard.names())
             if self.settings.partitioner == "murmur2":
                 decoded = settle(decoded, some, self.number, self.settings.partitions)
             decoded.events["row"] = self.shard.intern(decoded.keys)
@@ -350,11 +343,3 @@ class Partition:
 
     def _changed(self) -> list[Keyed]:
         return list(zip(*self.shard.take_changed(), strict=True))
-
-    def _names(self) -> Names | None:
-        """Return the codes of names; None where no dimension asks for them."""
-        book = self.shard.book
-        if book.table["on"].sum() == len(book.kinds):
-            return None
-        sides = Sides({None: 0} | {name: k for k, name in enumerate(book.kinds, 1)})
-        return Names(self.shard.categories, self.shard.origins, sides)
