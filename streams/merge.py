@@ -18,6 +18,7 @@ import numpy as np
 from streams.core.row import EVENT, SOURCES
 
 BEFORE_ALL = -(1 << 62)
+WHOLE = np.dtype((np.void, EVENT.itemsize))
 
 
 class Merge:
@@ -69,11 +70,11 @@ class Merge:
         if len(events) == 1:
             return events[0]
         order = np.argsort(np.concatenate(reaches), kind="stable")
-        return np.concatenate(events)[order]
+        return _events_joined(events).take(order)
 
     def _cut(self, source: int, at_end: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
         """Split what waits of a source at the least reach of the others; return the part before it."""
-        events, reach = _joined(self._events[source]), _joined(self._reaches[source])
+        events, reach = _events_joined(self._events[source]), _joined(self._reaches[source])
         cut = len(reach)
         for other in range(len(self._events)):
             if other != source and not at_end[other]:
@@ -82,6 +83,11 @@ class Merge:
         self._events[source] = [events[cut:]] if cut < len(events) else []
         self._reaches[source] = [reach[cut:]] if cut < len(reach) else []
         return events[:cut], reach[:cut]
+
+
+def _events_joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Return events (EVENT[n]) as one array; as plain bytes, for numpy copies fields one by one otherwise."""
+    return _joined([part.view(WHOLE) for part in parts]).view(EVENT)
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:

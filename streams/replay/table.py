@@ -78,7 +78,8 @@ def _parquet(file: File, reading: Reading) -> Iterator[Rows]:
 
 def _csv(file: File, reading: Reading, bad: list[Bad]) -> Iterator[Rows]:
     """Yield rows of text; those that have not as many values as there are columns go to `bad`."""
-    path, skipped = str(file.path), []
+    path = str(file.path)
+    skipped: list[int] = []
 
     def skip(row: csv.InvalidRow) -> str:
         detail = f"{row.actual_columns} values for {row.expected_columns} columns"
@@ -102,13 +103,12 @@ def _csv(file: File, reading: Reading, bad: list[Bad]) -> Iterator[Rows]:
     with pa.input_stream(path) as stream, csv.open_csv(stream, read, parse, convert) as opened:
         first = FIRST_LINE
         for batch in opened:
-            lines = np.arange(first, first + len(batch) + len(skipped))
-            lines = lines[~np.isin(lines, skipped)][: len(batch)]
+            lines = np.setdiff1d(np.arange(first, first + len(batch) + len(skipped)), skipped)[: len(batch)]
             for start in range(0, len(batch), ROWS):
                 part = batch.slice(start, ROWS)
                 yield Rows(lines[start : start + ROWS], _named(part, chosen), texts=True)
-            first += len(batch) + len(skipped)
-            skipped.clear()
+            first = int(lines[-1]) + 1 if len(lines) else first
+            skipped[:] = [line for line in skipped if line >= first]
 
 
 def _chosen(file: File, names: list[str], reading: Reading) -> dict[str, str]:

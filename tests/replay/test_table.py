@@ -30,6 +30,21 @@ def test_rows_of_csv_that_are_broken_are_bad_and_lines_stay_right(tmp_path):
     assert [line for chunk in chunks for line in chunk.events["offset"].tolist()] == [2, 5]
 
 
+@pytest.mark.parametrize("block", [100, 1000, 1 << 22])
+def test_lines_of_csv_are_right_wherever_a_block_ends(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(table, "BLOCK", block)
+    broken = [n for n in range(2, 402) if n % 7 == 0]
+    path = tmp_path / "clicks.csv"
+    path.write_text("user,at,kind\n" + "".join(f"u{n},{T0},view{',' * (n in broken)}\n" for n in range(2, 402)))
+    chunks = read(path)
+    assert [b.line for chunk in chunks for b in chunk.bad] == broken
+    assert [line for chunk in chunks for line in chunk.events["offset"].tolist()] == sorted(
+        {*range(2, 402)} - {*broken}
+    )
+    keys = [chunk.data[a:b].tobytes() for chunk in chunks for a, b in chunk.users.tolist()]
+    assert keys == [b"u%d" % n for n in range(2, 402) if n not in broken]
+
+
 def test_an_id_of_csv_keeps_its_noughts(tmp_path):
     path = tmp_path / "clicks.csv"
     path.write_text(f"user,at,kind\n007,{T0},view\n7,{T0},view\n")
