@@ -63,6 +63,7 @@ The way of the data, and the order in which to read:
     worker/census.py        users by value and source, told every second
     worker/step.py          CPU by step of the way
     worker/pause.py         the longest time for which the loop stood still
+    warm.py                 everything compiled before it is needed
     worker/warm.py          everything compiled before the group waits for us
     worker/garbage.py       Python's garbage collector, at our own times
     worker/health.py        its pages: is it alive, is it ready
@@ -129,6 +130,7 @@ Beside the way:
     portrait.py             all that a shard knows of one user, by name
     people.py               … and what it knows of several at a time, as columns
     forecast.py             what will become of him by time alone
+    population.py           users by value of every dimension that is kept
     key.py                  the names of our keys in Redis
     script.py               a Lua script on the server
     metrics.py              every metric, declared once
@@ -137,10 +139,11 @@ Beside the way:
     wire/                   bytes ⇄ values
     worker/                 the only room that knows Faust
     push/                   from a transition to a delivered push
+    replay/                 files of events through the same shard, without Kafka: who would have moved
     ops/                    topics, doctor, bench, why, preview, growth, lift, a real Kafka to develop with
     demo/                   real orders, embedded servers, the live view
 
-Dependencies point inwards: cli > demo > ops > worker > push > shard, merge, health > wire > core; settings and
+Dependencies point inwards: cli > demo > ops > worker, replay > push > shard, merge, health > wire > core; settings and
 channels stand beside them.
 """
 

@@ -12,6 +12,7 @@ import typer
 from streams import settings as declared
 from streams.demo.command import demo
 from streams.ops.dead_letters.command import app as dead_letters
+from streams.replay.command import replay
 from streams.settings import SettingsError
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command()(demo)
+app.command()(replay)
 outage = typer.Typer(
     no_args_is_help=True, help="Declare, list, end and undo outages, in which nobody's absence counts."
 )

@@ -18,15 +18,16 @@ import numpy as np
 from streams.core.row import EVENT, SOURCES
 
 BEFORE_ALL = -(1 << 62)
+WHOLE = np.dtype((np.void, EVENT.itemsize))
 
 
 class Merge:
-    """Events of one partition that wait for their turn, by source."""
+    """Events of one partition that wait for their turn, by source; a replay has a source for each of its files."""
 
-    def __init__(self) -> None:
-        self._events: list[list[np.ndarray]] = [[] for _ in SOURCES]
-        self._reaches: list[list[np.ndarray]] = [[] for _ in SOURCES]
-        self._reach = [BEFORE_ALL] * len(SOURCES)
+    def __init__(self, sources: int = len(SOURCES)) -> None:
+        self._events: list[list[np.ndarray]] = [[] for _ in range(sources)]
+        self._reaches: list[list[np.ndarray]] = [[] for _ in range(sources)]
+        self._reach = [BEFORE_ALL] * sources
 
     def add(self, source: int, events: np.ndarray) -> None:
         """Let events (EVENT[n], offsets ascending) of one source wait."""
@@ -36,6 +37,14 @@ class Merge:
         self._reach[source] = int(reach[-1])
         self._events[source].append(events)
         self._reaches[source].append(reach)
+
+    def begin(self, source: int, at: int) -> None:
+        """Take it that a source brings nothing before `at` (int ms UTC)."""
+        self._reach[source] = max(self._reach[source], at)
+
+    def reach(self, source: int) -> int:
+        """Return how far a source was read: the greatest time of its events so far, int ms UTC."""
+        return self._reach[source]
 
     def first_offset(self, source: int) -> int | None:
         """Return the offset of the first event of the source that waits; None where none does."""
@@ -51,7 +60,7 @@ class Merge:
         `at_end` says of each source whether it was read to its end: then it holds nobody up.
         """
         events, reaches = [], []
-        for source in range(len(SOURCES)):
+        for source in range(len(self._events)):
             if self._events[source]:
                 taken, reach = self._cut(source, at_end)
                 events.append(taken)
@@ -61,19 +70,24 @@ class Merge:
         if len(events) == 1:
             return events[0]
         order = np.argsort(np.concatenate(reaches), kind="stable")
-        return np.concatenate(events)[order]
+        return _events_joined(events).take(order)
 
     def _cut(self, source: int, at_end: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
         """Split what waits of a source at the least reach of the others; return the part before it."""
-        events, reach = _joined(self._events[source]), _joined(self._reaches[source])
+        events, reach = _events_joined(self._events[source]), _joined(self._reaches[source])
         cut = len(reach)
-        for other in range(len(SOURCES)):
+        for other in range(len(self._events)):
             if other != source and not at_end[other]:
                 side = "right" if source < other else "left"
                 cut = min(cut, int(np.searchsorted(reach, self._reach[other], side=side)))  # type: ignore[call-overload]
         self._events[source] = [events[cut:]] if cut < len(events) else []
         self._reaches[source] = [reach[cut:]] if cut < len(reach) else []
         return events[:cut], reach[:cut]
+
+
+def _events_joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Return events (EVENT[n]) as one array; as plain bytes, for numpy copies fields one by one otherwise."""
+    return _joined([part.view(WHOLE) for part in parts]).view(EVENT)
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:

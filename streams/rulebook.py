@@ -30,6 +30,7 @@ BANDED = tuple(d.name for d in DIMENSIONS if d.bands)
 DIGITS = 8
 ASIDE = ("places", "cuts", "cuts_at")
 """What stands in a document besides the settings: places that were given, cuts of a population and their time."""
+HOUR = 3_600_000
 Cuts = Mapping[str, Mapping[str, float]]
 """By kind of user: `recency_days`, `frequency` (orders), `monetary` (minor units)."""
 
@@ -114,6 +115,13 @@ def population_cuts(settings: Settings, summary: Summary) -> dict[str, dict[str,
         if take and (found := take(summary, kind, average=value.monetary == "average")):
             cuts[kind] = found
     return cuts
+
+
+def refreeze_ms(settings: Settings) -> int:
+    """Return how often cuts are taken anew, in ms; 0 where every kind of user has fixed ones."""
+    values = [thresholds(settings, kind).value for kind in ("", *settings.kinds)]
+    hours = [value.refreeze_hours for value in values if value.thresholds != "fixed"]
+    return round(min(hours) * HOUR) if hours else 0
 
 
 def _ascending(section: Mapping[str, Any], name: str = "") -> dict[str, Any]:

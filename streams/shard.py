@@ -38,7 +38,7 @@ from streams.core.row import (
 )
 from streams.core.row import MAX_DIMENSIONS as DIMENSIONS
 from streams.core.rules import MAX_VALUES, Rulebook, carried
-from streams.dictionary import OTHER, Dictionary
+from streams.dictionary import OTHER, Codes, Dictionary
 from streams.hold import held_pushes, next_steps
 from streams.index import Index
 from streams.invitation import Invitations
@@ -46,7 +46,7 @@ from streams.tally import Arm
 from streams.trial import Trials
 from streams.wire.block import NOTHING, Pairs
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
-from streams.wire.decode import Payloads, read_feedback
+from streams.wire.decode import Names, Payloads, read_feedback
 from streams.wire.event import Feedback, Profile, instant_ms
 
 FIRST_CAPACITY = 1024
@@ -126,7 +126,7 @@ class Shard:
 
     def __init__(self, book: Rulebook) -> None:
         self.book = book
-        self._places = _places(book)
+        self._places, self._sides = _places(book), _sides(book)
         self.index = Index()
         self._columns = Columns(*(Column(dtype, FIRST_CAPACITY) for dtype in (ROW, np.int64, np.uint8, ORDER)))
         self.heads = np.zeros(2, np.int64)
@@ -190,7 +190,7 @@ class Shard:
         """Let rules hold from now on; who moves by them moves by threshold, with time or with his next event."""
         self._books[book.number] = book
         self.book, self._since, self._followed = book, since, 0
-        self._places = _places(book)
+        self._places, self._sides = _places(book), _sides(book)
         self._groups = core.kept_groups(book.table)
         rows = self.rows[: len(self.index)]
         for number in set(np.unique(rows["version"]).tolist()) & self._books.keys() - {book.number}:
@@ -217,6 +217,12 @@ class Shard:
         who = self.index.intern_spans(data, spans)
         self._make_room_for_users(known)
         return who
+
+    def names(self) -> Names | None:
+        """Return the codes of names; None where no dimension asks for them."""
+        if self.book.table["on"].sum() == len(self.book.kinds):
+            return None
+        return Names(self.categories, self.origins, self._sides)
 
     def fold(self, events: np.ndarray, payloads: Payloads) -> np.ndarray:
         """Fold events (EVENT[n], in order) and return the moves they make (MOVE[m]).
@@ -547,6 +553,11 @@ def _is_aside(pairs: Pairs) -> np.ndarray:
 def _places(book: Rulebook) -> dict[str, int]:
     """Return the place of each dimension."""
     return {name: place for place, name in enumerate(book.dimensions)}
+
+
+def _sides(book: Rulebook) -> Codes:
+    """Return the codes of kinds of user."""
+    return Codes({name: k for k, name in enumerate(book.kinds, 1)})
 
 
 def is_blank(rows: np.ndarray) -> np.ndarray:

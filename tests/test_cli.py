@@ -33,6 +33,7 @@ def test_help_names_every_command():
         "outage",
         "why",
         "growth",
+        "replay",
         "lift",
     ):
         assert command in said

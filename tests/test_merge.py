@@ -60,6 +60,18 @@ def test_a_topics_own_order_is_kept_where_its_times_go_back():
     ]
 
 
+def test_what_begins_later_is_not_waited_for_before_its_time():
+    merge = Merge(3)
+    merge.begin(1, 4)
+    merge.begin(2, 8)
+    merge.add(0, events(CLICKS, 1, 3, 4, 9))
+    assert merge.reach(0) == 9
+    assert told(merge.take([False, False, False])) == [(1, CLICKS), (3, CLICKS), (4, CLICKS)]
+    merge.add(1, events(CLICKS, 2, 9))
+    assert told(merge.take([False, False, False])) == [(2, CLICKS)], "it said that it begins at 4: it is late"
+    assert told(merge.take([True, True, True])) == [(9, CLICKS), (9, CLICKS)]
+
+
 lists = st.lists(st.integers(0, 30), max_size=30)
 
 

@@ -125,6 +125,12 @@ def test_keys_that_are_spans_are_users_as_any(town):
     assert np.all(town.shard.due[who] == NEVER)
 
 
+def test_names_have_codes_only_where_a_dimension_asks_for_them(town):
+    assert town.shard.names().sides["rider"] == 2
+    assert town.shard.names().sides["nobody"] == 0
+    assert Shard(activity_only()).names() is None
+
+
 def test_its_pool_of_orders_grows_too(town):
     for k in range(FIRST_CAPACITY + 50):
         town.buy(f"u{k}")

@@ -32,3 +32,16 @@ def hash_texts(texts: list[str]) -> np.ndarray:
     lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
     _hash_each(np.frombuffer(b"".join(encoded), np.uint8), lengths, hashes)
     return hashes
+
+
+@njit(cache=True)
+def _hash_spans(data, spans, hashes):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    for k in range(hashes.size):
+        hashes[k] = hash64(data, spans[k, 0], spans[k, 1])
+
+
+def hash_spans(data: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    """Return the hashes (u8[n]) of what spans (i8[n, 2]) mark in `data` (u1[size])."""
+    hashes = np.empty(len(spans), np.uint64)
+    _hash_spans(data, spans, hashes)
+    return hashes

@@ -25,12 +25,13 @@ from mode.utils.objects import cached_property
 
 from streams import metrics
 from streams.push.trigger import trigger_topics
+from streams.rulebook import refreeze_ms
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.worker import garbage
 from streams.worker.control import LET_GO_SECONDS, Control
 from streams.worker.flow import FlowControl
-from streams.worker.freeze import refreeze_ms, sketch_regularly
+from streams.worker.freeze import sketch_regularly
 from streams.worker.ledger import Fenced, Ledger, PlainLedger, TransactionalLedger
 from streams.worker.partition import Forget, Partition, nobody, rules_of
 from streams.worker.recovery import recover

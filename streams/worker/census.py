@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from streams import metrics
+from streams.population import population
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,19 +34,6 @@ def count_values(shards: Sequence[Shard]) -> None:
     for dimension, users in population(shards).items():
         for value, count in users.items():
             metrics.USERS.labels(dimension, value).set(count)
-
-
-def population(shards: Sequence[Shard]) -> dict[str, dict[str, int]]:
-    """Return how many users have each value of each dimension that is kept; `none` is not counted."""
-    if not shards:
-        return {}
-    book = shards[0].book
-    counts = np.sum([shard.population for shard in shards], axis=0)
-    return {
-        dimension: {value: int(counts[place][k]) for k, value in enumerate(values[1:], 1)}
-        for place, (dimension, values) in enumerate(zip(book.dimensions, book.values, strict=True))
-        if book.table["on"][:, place].any()
-    }
 
 
 def count_sources(shards: Sequence[Shard]) -> None:

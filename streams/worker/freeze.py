@@ -19,7 +19,8 @@ from streams import rulebook
 from streams.core import sketch
 from streams.core.row import DAY
 from streams.core.sketch import SLICE, Summary
-from streams.settings import Settings, thresholds
+from streams.rulebook import refreeze_ms
+from streams.settings import Settings
 from streams.wire.control import Cuts, RuleVersion
 from streams.worker.control import Control, Writer
 
@@ -27,16 +28,8 @@ if TYPE_CHECKING:
     from streams.worker.partition import Partition
 
 log = logging.getLogger(__name__)
-HOUR = 3_600_000
 LOOK_SECONDS = 5.0
 PREFIX = "sketch-"
-
-
-def refreeze_ms(settings: Settings) -> int:
-    """Return how often cuts are taken anew, in ms; 0 where every kind of user has fixed ones."""
-    values = [thresholds(settings, kind).value for kind in ("", *settings.kinds)]
-    hours = [value.refreeze_hours for value in values if value.thresholds != "fixed"]
-    return round(min(hours) * HOUR) if hours else 0
 
 
 async def sketch_regularly(settings: Settings, control: Control, partitions: Mapping[int, Partition]) -> None:

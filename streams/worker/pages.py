@@ -26,12 +26,12 @@ from streams import tally
 from streams.core import period
 from streams.core.row import DAY
 from streams.forecast import forecast
+from streams.population import population
 from streams.portrait import portrait
 from streams.push.journal import Journal
 from streams.settings import Settings, SettingsError
 from streams.wire.partitioner import home
 from streams.worker.app import Awaken
-from streams.worker.census import population
 from streams.worker.control import View, trusted
 from streams.worker.health import unready
 from streams.worker.partition import Partition

@@ -23,13 +23,12 @@ from redis.exceptions import RedisError
 from streams import consent, metrics, rulebook
 from streams.core.row import CAUSES, CLICKS, DAY, MAX_DIMENSIONS, ORDERS, SOURCES
 from streams.core.rules import MAX_VALUES, Rulebook
-from streams.dictionary import Codes
 from streams.merge import Merge
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.wire.block import Keyed, Pairs
 from streams.wire.control import Approval, Backfill
-from streams.wire.decode import Bad, Names, Payloads, decode
+from streams.wire.decode import Bad, Payloads, decode
 from streams.wire.event import Profile
 from streams.wire.message import Envelope, Transition, playbook_of
 from streams.wire.partitioner import home, settle
@@ -128,7 +127,7 @@ class Partition:
         source = self.topics.index(chunk.topic)
         latest_at = self._now() + round(self.settings.max_ahead_seconds * 1000)
         with step.DECODE:
-            decoded = decode(source, chunk.records, latest_at, self.settings.minor_units, self._names())
+            decoded = decode(source, chunk.records, latest_at, self.settings.minor_units, self.shard.names())
             if self.settings.partitioner == "murmur2":
                 decoded = settle(decoded, chunk.records, self.number, self.settings.partitions)
         with step.INTERN:
@@ -361,11 +360,3 @@ class Partition:
     def _changed(self) -> Pairs:
         with step.CHANGED:
             return self.shard.take_changed()
-
-    def _names(self) -> Names | None:
-        """Return the codes of names; None where no dimension asks for them."""
-        book = self.shard.book
-        if book.table["on"].sum() == len(book.kinds):
-            return None
-        sides = Codes({name: k for k, name in enumerate(book.kinds, 1)})
-        return Names(self.shard.categories, self.shard.origins, sides)

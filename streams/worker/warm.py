@@ -1,6 +1,6 @@
 """Having everything compiled, or loaded from the compiler's cache, before the group waits for this worker.
 
-The first start on a machine compiles for half a minute or so; in the midst of a group it would lose its session.
+The first start on a machine compiles for a minute or so; in the midst of a group it would lose its session.
 """
 
 from __future__ import annotations
@@ -8,53 +8,18 @@ from __future__ import annotations
 import logging
 import time
 
-import numpy as np
-
-from streams.core.hash import hash_texts
-from streams.core.row import CLICKS, MOVE
+from streams import warm as common
 from streams.core.rules import Rulebook
-from streams.core.window import count_bits
-from streams.dictionary import FIRST_SLOTS, Codes
-from streams.index import FIRST_ROWS
-from streams.people import People
-from streams.shard import Shard
-from streams.wire.block import Block, Record
-from streams.wire.decode import Names, decode
-from streams.wire.partitioner import home, settle
-from streams.wire.transition import Encoder
 from streams.worker.batch import WholeBatch, records, written
 
 log = logging.getLogger(__name__)
 LONG_SECONDS = 2.0
-NOW = 1_700_000_000_000
 
 
 def warm(book: Rulebook) -> None:
-    """Fold one event into a shard that nobody keeps, and write and read what follows from it."""
+    """Let an event go all its way, and what changed by it be written and read."""
     started = time.monotonic()
-    shard = Shard(book)
-    shard.intern([b"nobody"] * FIRST_ROWS * 2)  # so often that the index makes room and grows
-    many = Codes({f"{k}": k for k in range(FIRST_SLOTS)})  # so many that their table grows
-    names = Names(shard.categories, shard.origins, many)
-    click = Record(0, NOW, b"nobody", b'{"user":"nobody","at":%d,"kind":"view","category":"nothing"}' % NOW)
-    decoded = settle(decode(CLICKS, [click], NOW, 2, names), Block.of([click]), 0, 1)
-    decoded.events["row"] = shard.intern_spans(decoded.data, decoded.keys)
-    shard.fold(decoded.events, {})
-    shard.advance(1)
-    move = np.zeros(1, MOVE)
-    move["rules"] = book.number
-    encoder = Encoder("nobody")
-    encoder.know(book)
-    encoder.encode(move, shard.index)
-    changed = shard.take_changed()
-    Shard(book).restore(changed)
-    for batch in written(changed, 0, transactional=False):
+    for batch in written(common.warm(book), 0, transactional=False):
         records(WholeBatch(batch._build(), 0))  # noqa: SLF001 (as a producer does)
-    shard.index.between(0, 1)
-    shard.index.find(b"nobody")
-    People(shard, [b"nobody"]).streak(0, 1)
-    count_bits(1, 28)
-    home(b"nobody", 1)
-    hash_texts(["nothing"])
     if (took := time.monotonic() - started) > LONG_SECONDS:
         log.info("compiled in %.0f s; the next start on this machine finds it in the cache", took)

@@ -26,11 +26,12 @@ from aiokafka.structs import TopicPartition
 
 from streams import metrics, rulebook
 from streams.health import Health, Look
+from streams.rulebook import refreeze_ms
 from streams.settings import Settings
 from streams.wire.control import Record, RuleVersion, Stop, Vouched, key_of
 from streams.wire.message import instant
 from streams.worker.control import Control, Writer, let_go
-from streams.worker.freeze import LOOK_SECONDS, new_cuts, refreeze_ms
+from streams.worker.freeze import LOOK_SECONDS, new_cuts
 from streams.worker.ledger import Fenced
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,11 @@ from streams import rulebook
 from streams.core import sketch
 from streams.core.row import DAY, ROW
 from streams.core.window import week_of
+from streams.rulebook import refreeze_ms
 from streams.settings import Settings, Value
 from streams.wire.control import Cuts, RuleVersion, encode, key_of
 from streams.worker.control import View
-from streams.worker.freeze import new_cuts, refreeze_ms
+from streams.worker.freeze import new_cuts
 
 T0 = 1_700_006_400_000
 HOUR = 3_600_000
