@@ -54,35 +54,42 @@ class Merge:
         """Return how many events of the source wait."""
         return sum(map(len, self._events[source]))
 
-    def take(self, at_end: Sequence[bool]) -> np.ndarray:
+    def take(self, at_end: Sequence[bool], most: int | None = None) -> np.ndarray:
         """Return the events (EVENT[n]) whose turn has come, in order.
 
-        `at_end` says of each source whether it was read to its end: then it holds nobody up.
+        `at_end` says of each source whether it was read to its end: then it holds nobody up. Of more than `most` events
+        only so many are taken, or a few more where there are several at once; then as many as `most` at least.
         """
-        events, reaches = [], []
-        for source in range(len(self._events)):
-            if self._events[source]:
-                taken, reach = self._cut(source, at_end)
-                events.append(taken)
-                reaches.append(reach)
-        if not events:
+        sources = [source for source, waiting in enumerate(self._events) if waiting]
+        reaches = [_joined(self._reaches[source]) for source in sources]
+        cuts = [self._turn(source, reach, at_end) for source, reach in zip(sources, reaches, strict=True)]
+        if most is not None and sum(cuts) > most:
+            due = np.concatenate([reach[:cut] for reach, cut in zip(reaches, cuts, strict=True)])
+            last = np.partition(due, most - 1)[most - 1]
+            cuts = [int(np.searchsorted(reach[:cut], last, "right")) for reach, cut in zip(reaches, cuts, strict=True)]
+        if not any(cuts):
             return np.empty(0, EVENT)
+        events = [self._cut(*which) for which in zip(sources, reaches, cuts, strict=True)]
         if len(events) == 1:
             return events[0]
-        order = np.argsort(np.concatenate(reaches), kind="stable")
+        order = np.argsort(np.concatenate([r[:cut] for r, cut in zip(reaches, cuts, strict=True)]), kind="stable")
         return _events_joined(events).take(order)
 
-    def _cut(self, source: int, at_end: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
-        """Split what waits of a source at the least reach of the others; return the part before it."""
-        events, reach = _events_joined(self._events[source]), _joined(self._reaches[source])
+    def _turn(self, source: int, reach: np.ndarray, at_end: Sequence[bool]) -> int:
+        """Return how many of a source's events lie before the least reach of the others."""
         cut = len(reach)
         for other in range(len(self._events)):
             if other != source and not at_end[other]:
                 side = "right" if source < other else "left"
                 cut = min(cut, int(np.searchsorted(reach, self._reach[other], side=side)))  # type: ignore[call-overload]
+        return cut
+
+    def _cut(self, source: int, reach: np.ndarray, cut: int) -> np.ndarray:
+        """Take so many events of a source, and let the others wait."""
+        events = _events_joined(self._events[source])
         self._events[source] = [events[cut:]] if cut < len(events) else []
         self._reaches[source] = [reach[cut:]] if cut < len(reach) else []
-        return events[:cut], reach[:cut]
+        return events[:cut]
 
 
 def _events_joined(parts: list[np.ndarray]) -> np.ndarray:

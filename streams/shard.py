@@ -264,15 +264,12 @@ class Shard:
 
     def _users(self, who: np.ndarray) -> Pairs:
         """Return users (i8[n]) as the changelog's."""
-        rows = self.rows[who]
         counts, orders = self._orders_of(who)
-        rows["first_order"] = 0
         profiles = list(map(self.profiles.get, who.tolist())) if self.profiles else []
-        keys, names = self.index.gather(who)
-        block, values = encode_rows(rows, counts, orders, profiles)
-        values += len(keys)
-        values[is_blank(rows)] = NOTHING
-        return Pairs(np.concatenate([keys, block]), names, values)
+        names, keys = self.index.gather(who)
+        data, values = encode_rows(self.rows, who, counts, orders, profiles, before=names)
+        values[~self.rows["applied"][who].any(axis=1)] = NOTHING
+        return Pairs(data, keys, values)
 
     def restore(self, pairs: Pairs) -> None:
         """Put back what was read from the changelog, later values over earlier ones. Call `settle` once all is in."""

@@ -94,3 +94,19 @@ def test_the_order_does_not_depend_on_the_cuts(clicks, orders, profiles, cuts):
     assert sorted(read(cuts)) == sorted(once)
     for source in range(3):
         assert [o for s, o in read(cuts) if s == source] == list(range(len(topics[source])))
+
+
+@given(lists, lists, st.integers(1, 9), st.booleans())
+def test_taken_a_few_at_a_time_they_come_in_the_same_order(clicks, orders, most, ended):
+    one, other = Merge(), Merge()
+    for merge in (one, other):
+        merge.add(CLICKS, events(CLICKS, *clicks))
+        merge.add(ORDERS, events(ORDERS, *orders))
+    at_end = [ended, ended, True, True]
+    taken = []
+    while len(some := other.take(at_end, most)) >= most:
+        taken.append(some)
+    assert np.concatenate([*taken, some]).tobytes() == one.take(at_end).tobytes()
+    assert [other.first_offset(source) for source in (CLICKS, ORDERS)] == [
+        one.first_offset(s) for s in (CLICKS, ORDERS)
+    ]

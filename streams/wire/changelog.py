@@ -21,8 +21,12 @@ from streams.wire.block import Pairs
 
 MAGIC = b"AW"
 HEAD_SIZE, ROW_SIZE, ORDER_SIZE = 4, ROW.itemsize, ORDER.itemsize
-SIZES = ROW_SIZE, ORDER_SIZE
-"""An argument of what is compiled: its cache would not notice that a layout declared elsewhere has grown."""
+SIZES = ROW_SIZE, ORDER_SIZE, int(np.dtype(ROW).fields["first_order"][1])  # type: ignore[index] # it has fields
+"""The sizes, and where a row says where its orders are.
+
+An argument of what is compiled: its cache would not notice that a layout declared elsewhere has grown.
+"""
+NOTHING_BEFORE = np.empty(0, np.uint8)
 ASIDE = b"\0"
 """Begins the key of everything that is no user."""
 
@@ -41,19 +45,30 @@ class Decoded(NamedTuple):
 
 
 def encode_rows(
-    rows: np.ndarray, counts: np.ndarray, orders: np.ndarray, profiles: Sequence[bytes | None] = ()
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the changelog values of rows (ROW[n]), each with its number of orders and, if any has one, its profile.
+    rows: np.ndarray, who: np.ndarray, counts: np.ndarray, orders: np.ndarray,
+    profiles: Sequence[bytes | None] = (), before: np.ndarray = NOTHING_BEFORE,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Return the changelog values of some rows of a shard, written straight from where they lie.
 
-    One run of bytes (u1[size]), and the span of each value in it (i8[n, 2]).
+    Args:
+        rows: ROW[users].
+        who: i8[n], the rows to write.
+        counts: i4[n], their numbers of orders.
+        orders: ORDER[m], all their orders.
+        profiles: what is kept of each one's profile; empty where nobody has one.
+        before: u1[k], bytes to put before the values.
+
+    Returns:
+        One run of bytes (u1[size]), and the span of each value in it (i8[n, 2]).
     """
-    lengths = np.zeros(len(rows), np.int64)
+    lengths = np.zeros(len(who), np.int64)
     lengths[: len(profiles)] = [len(profile or b"") for profile in profiles]
     told = np.frombuffer(b"".join(profile or b"" for profile in profiles), np.uint8)
-    ends = np.cumsum(HEAD_SIZE + ROW_SIZE + counts.astype(np.int64) * ORDER_SIZE + lengths)
-    spans = np.stack([ends - np.diff(ends, prepend=0), ends], axis=1)
-    block = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
-    _pack(_bytes(rows), counts, _bytes(orders), told, lengths, SIZES, LAYOUT, block)
+    ends = len(before) + np.cumsum(HEAD_SIZE + ROW_SIZE + counts.astype(np.int64) * ORDER_SIZE + lengths)
+    spans = np.stack([ends - np.diff(ends, prepend=len(before)), ends], axis=1)
+    block = np.empty(int(ends[-1]) if len(ends) else len(before), np.uint8)
+    block[: len(before)] = before
+    _pack(_bytes(rows), who, counts, _bytes(orders), told, lengths, SIZES, LAYOUT, block, len(before))
     return block, spans
 
 
@@ -112,14 +127,20 @@ def _copy(source, at, target, to, size):  # type: ignore[no-untyped-def] # noqa:
 
 
 @njit(cache=True)
-def _pack(rows, counts, orders, told, lengths, sizes, version, block):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
-    """Write each row with its orders and its profile, all as bytes one after the other, into `block`."""
-    row = order = profile = at = np.uint64(0)
-    row_size, order_size = np.uint64(sizes[0]), np.uint64(sizes[1])
+def _pack(rows, who, counts, orders, told, lengths, sizes, version, block, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Write the rows `who`, each with its orders and its profile, as bytes one after the other to `block[at]`.
+
+    Where the orders lie in memory is nobody's business.
+    """
+    order, profile, at = np.uint64(0), np.uint64(0), np.uint64(at)
+    row_size, order_size, place = np.uint64(sizes[0]), np.uint64(sizes[1]), np.uint64(sizes[2])
     for k in range(counts.size):
         block[at], block[at + np.uint64(1)] = 65, 87
         block[at + np.uint64(2)], block[at + np.uint64(3)] = version, counts[k]
-        row, at = _copy(rows, row, block, at + np.uint64(HEAD_SIZE), row_size)
+        first = at + np.uint64(HEAD_SIZE)
+        _, at = _copy(rows, np.uint64(who[k]) * row_size, block, first, row_size)
+        for b in range(4):
+            block[first + place + np.uint64(b)] = 0
         order, at = _copy(orders, order, block, at, np.uint64(counts[k]) * order_size)
         profile, at = _copy(told, profile, block, at, np.uint64(lengths[k]))
 

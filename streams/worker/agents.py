@@ -34,7 +34,7 @@ from streams.wire.message import Decision, Outcome, encode, read_decision, read_
 from streams.worker.app import Awaken
 from streams.worker.calendar import Calendar, observe
 from streams.worker.chunk import Chunk
-from streams.worker.partition import Partition
+from streams.worker.partition import FOLDED_AT_ONCE, Partition
 from streams.worker.patience import patiently
 from streams.worker.serve import Serve
 from streams.worker.spending import tell_budgets
@@ -98,9 +98,15 @@ def _agent(app: Awaken, name: str, work: Work) -> Callable[[Any], Awaitable[None
 
 
 async def _fold(partition: Partition, chunk: Chunk) -> None:
-    partition.receive(chunk)
-    partition.pump()
-    await partition.relieve()
+    """Fold a chunk, a part at a time, so that it keeps nobody waiting."""
+    for part in chunk.parts(FOLDED_AT_ONCE):
+        if partition.closing:
+            return
+        partition.receive(part)
+        while partition.pump(FOLDED_AT_ONCE):  # noqa: ASYNC110 (nothing is waited for: others have their turn)
+            await asyncio.sleep(0)
+        await partition.relieve()
+        await asyncio.sleep(0)
 
 
 async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:

@@ -155,9 +155,10 @@ class Written:
         self._state = -1, -1, -1
         self._attributes = TRANSACTIONAL if transactional else 0
         self._data = bytearray(HEAD.size + size)
-        end = join(*pairs.columns, first, last, np.frombuffer(self._data, np.uint8), HEAD.size)
-        self._timestamp, self._end = time.time_ns() // 1_000_000, int(end)
-        self._built: bytes | None = None
+        self._end = int(join(*pairs.columns, first, last, np.frombuffer(self._data, np.uint8), HEAD.size))
+        del self._data[self._end :]
+        self._timestamp = time.time_ns() // 1_000_000
+        self._built = False
 
     def close(self) -> None:
         """Do nothing: nothing can be added."""
@@ -177,14 +178,13 @@ class Written:
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
         self._state = producer_id, producer_epoch, base_sequence
 
-    def _build(self) -> bytes:
+    def _build(self) -> bytearray:
         """Return the batch, made once: a producer that tries again sends the same."""
-        if self._built is None:
-            view = memoryview(self._data)
+        if not self._built:
+            self._built = True
             self._write_head(crc=0)
-            self._write_head(crc=calc_crc32c(view[ATTRIBUTES : self._end]))
-            self._built = bytes(view[: self._end])
-        return self._built
+            self._write_head(crc=calc_crc32c(memoryview(self._data)[ATTRIBUTES:]))
+        return self._data
 
     def _write_head(self, crc: int) -> None:
         rest, at = self._end - LENGTH - 4, self._timestamp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from streams.wire.block import Block
@@ -20,3 +21,14 @@ class Chunk(NamedTuple):
     next_offset: int
     heard_at: int = 0
     follows: int | None = None
+
+    def parts(self, most: int) -> Iterator[Chunk]:
+        """Yield the chunk in parts of at most so many records; the last one's reading goes on after the chunk."""
+        if len(self.records) <= most:
+            yield self
+            return
+        for start in range(0, len(self.records), most):
+            some = self.records[start : start + most]
+            last = start + most >= len(self.records)
+            next_offset = self.next_offset if last else int(some.offsets[-1]) + 1
+            yield self._replace(records=some, next_offset=next_offset)

@@ -41,6 +41,8 @@ from streams.worker.ledger import Fenced, Ledger
 Forget = Callable[[str], Awaitable[object]]
 log = logging.getLogger(__name__)
 MOST_PENDING_BYTES = 32 << 20
+FOLDED_AT_ONCE = 16_384
+"""Events: as many as keep the loop busy for some tens of milliseconds, with every dimension on."""
 RETRY_SECONDS = 0.5
 HOUR = 3_600_000
 COUNTED = ("dimension", "to", "cause")
@@ -141,23 +143,28 @@ class Partition:
         self._received[source] = chunk.next_offset
         self._heard[source] = max(self._heard[source], chunk.heard_at)
 
-    def pump(self) -> None:
-        """Fold the events whose turn has come, and let time pass as far as it may."""
+    def pump(self, most: int | None = None) -> bool:
+        """Fold the events whose turn has come, and let time pass as far as it may.
+
+        Of many only `most` are folded; then it is true, there may be more, and time does not pass.
+        """
         ends = [self._reader.read_to_end(topic, self.number) for topic in self.topics]
         with step.MERGE:
-            events = self.merge.take([self._at_end(source, ends) for source in range(len(SOURCES))])
-        moves = []
+            events = self.merge.take([self._at_end(source, ends) for source in range(len(SOURCES))], most)
+        moves, are_more = [], most is not None and len(events) >= most
         if len(events):
             self._count(events)
             with step.FOLD:
                 moves.append(self.shard.fold(events, self._payloads))
             self._count_objections()
-        with step.ADVANCE:
-            moves.append(self.shard.advance(self._watermark(ends)))
+        if not are_more:
+            with step.ADVANCE:
+                moves.append(self.shard.advance(self._watermark(ends)))
         with step.ENCODE:
             self._emit(np.concatenate(moves) if len(moves) > 1 else moves[0])
         for trial, arm in self.shard.settle_trials():
             metrics.TRIAL_USERS.labels(trial, arm).inc()
+        return are_more
 
     def heed(self, view: View) -> None:
         """Go by what stands on `control`: how far absence may be decided, its stops, backfills and rules."""

@@ -20,6 +20,6 @@ def warm(book: Rulebook) -> None:
     """Let an event go all its way, and what changed by it be written and read."""
     started = time.monotonic()
     for batch in written(common.warm(book), 0, transactional=False):
-        records(WholeBatch(batch._build(), 0))  # noqa: SLF001 (as a producer does)
+        records(WholeBatch(bytes(batch._build()), 0))  # noqa: SLF001 (as a producer does)
     if (took := time.monotonic() - started) > LONG_SECONDS:
         log.info("compiled in %.0f s; the next start on this machine finds it in the cache", took)

@@ -24,7 +24,7 @@ def some(dtype, n, seed=1):
 
 
 def encode(n):
-    data, spans = encode_rows(some(ROW, n), np.zeros(n, np.int32), NONE)
+    data, spans = encode_rows(some(ROW, n), np.arange(n), np.zeros(n, np.int32), NONE)
     return [data[a:b].tobytes() for a, b in spans.tolist()]
 
 
@@ -34,10 +34,13 @@ def decode(values):
 
 
 def test_rows_orders_and_profiles_come_back_as_they_were():
-    rows, counts, profiles = some(ROW, 5), np.array([0, 2, 0, 255, 1]), [None, b"{}", None, b'{"a":1}', None]
+    rows, who = some(ROW, 8), np.array([0, 2, 1, 7, 5])
+    counts, profiles = np.array([0, 2, 0, 255, 1]), [None, b"{}", None, b'{"a":1}', None]
     orders = some(ORDER, 258)
-    found = decode_rows(*encode_rows(rows, counts, orders, profiles))
-    assert found.rows.tobytes() == rows.tobytes()
+    found = decode_rows(*encode_rows(rows, who, counts, orders, profiles, before=np.ones(7, np.uint8)))
+    due = rows[who]
+    due["first_order"] = 0
+    assert found.rows.tobytes() == due.tobytes()
     assert found.counts.tolist() == counts.tolist()
     assert found.orders.tobytes() == orders.tobytes()
     assert found.profiles == [(1, b"{}"), (3, b'{"a":1}')]

@@ -335,3 +335,23 @@ def test_a_user_is_known_with_what_he_said():
     held.pump()
     assert allowed(held.profile("u1")) == {"email": False}
     assert held.profile("u2") is None
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 100])
+def test_folded_a_part_at_a_time_it_comes_to_the_same(most):
+    events = [click(T0 + n * DAY // 3, user=f"u{n % 4}") for n in range(90)]
+    one, other = (partition(T0 + 99 * DAY, clock="event", lateness_seconds=0) for _ in range(2))
+    for held in (one, other):
+        held._reader.ends = dict.fromkeys(held.topics, EVER)
+    whole = chunk("clicks", *events)
+    one.receive(whole)
+    one.pump()
+    for part in whole.parts(most):
+        assert len(part.records) <= most
+        other.receive(part)
+        while other.pump(most):
+            pass
+    told = [sorted(record[2] for record in commit(held)[0]) for held in (one, other)]
+    assert told[0] == told[1]
+    assert one.ledger.positions == other.ledger.positions
+    assert one.shard.rows[:4].tobytes() == other.shard.rows[:4].tobytes()
