@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.core.hash import hash64
 
 OTHER = 65_535
@@ -100,14 +100,14 @@ class Dictionary(Codes):
         return self.names[code] if code < len(self.names) else None
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def find(table, data, start, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the code of the name data[start:end], -1 if it has none; places are unsigned."""
     slot = _slot(table, hash64(data, start, end) | np.uint64(1), data, start, end)
     return table.codes[slot] if table.hashes[slot] else -1
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _slot(table, h, data, start, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return the slot of a name with this hash, or the empty one where it belongs."""
     mask = np.uint64(table.hashes.size - 1)
@@ -119,7 +119,7 @@ def _slot(table, h, data, start, end):  # type: ignore[no-untyped-def] # noqa: A
     return slot
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _same(table, slot, data, start, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Say whether the name in a slot is data[start:end]."""
     first = np.uint64(table.spans[slot, 0])
@@ -131,7 +131,7 @@ def _same(table, slot, data, start, end):  # type: ignore[no-untyped-def] # noqa
     return True
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _put(table, name, code, size):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Put a name with its code; return how many bytes all names have after it."""
     end = np.uint64(name.size)
@@ -147,7 +147,7 @@ def _put(table, name, code, size):  # type: ignore[no-untyped-def] # noqa: ANN00
     return size
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _rehash(old, new):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Put what stands in one table into another of the same names' bytes."""
     mask = np.uint64(new.hashes.size - 1)

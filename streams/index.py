@@ -18,6 +18,7 @@ import numpy as np
 from numba import njit
 
 from streams.column import Column
+from streams.core.compiled import compiled
 from streams.core.hash import hash64
 
 FIRST_BITS = 11
@@ -168,7 +169,7 @@ def _unwritable(array: np.ndarray) -> np.ndarray:
     return array
 
 
-@njit(cache=True)
+@compiled
 def _home(h, table):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return the slot where a hash belongs."""
     slot = h >> np.uint64(64 - table.bits)
@@ -192,7 +193,7 @@ def _spread(table, until):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
             table.slots[slot] = held
 
 
-@njit(cache=True)
+@compiled
 def _same(data, start, end, table, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Say whether the key of a row is data[start:end]."""
     first = table.ends[row - 1] if row else 0
@@ -204,13 +205,13 @@ def _same(data, start, end, table, row):  # type: ignore[no-untyped-def] # noqa:
     return same
 
 
-@njit(cache=True)
+@compiled
 def _row(table, slot):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return the row number that a slot holds, -1 if it is free."""
     return np.int64(table.slots[slot] & np.uint64(LOW)) - 1
 
 
-@njit(cache=True)
+@compiled
 def _place(data, start, end, h, table):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return the slot that holds a key, or the free one where it goes."""
     slot = _home(h, table)
@@ -241,7 +242,7 @@ def _intern(data, spans, table, count, who):  # type: ignore[no-untyped-def] # n
     return count
 
 
-@njit(cache=True)
+@compiled
 def _guess(data, spans, table, hashes, rows, heads):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Hash keys, and write the row of each that has the same upper half of the hash, -1 if there is none.
 
@@ -270,19 +271,19 @@ def _append(data, start, end, table, count):  # type: ignore[no-untyped-def] # n
     return count + 1
 
 
-@njit(cache=True)
+@compiled
 def _find(key, table):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return _row(table, _place(key, 0, key.size, hash64(key, 0, key.size), table))
 
 
-@njit(cache=True)
+@compiled
 def _find_many(data, spans, table, who):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     for k in range(spans.shape[0]):
         start, end = spans[k]
         who[k] = _row(table, _place(data, start, end, hash64(data, start, end), table))
 
 
-@njit(cache=True)
+@compiled
 def _between(table, first, last, rows):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Collect the rows of the slots from `first` (above 0, as free ones are) to `last`: return how many.
 
@@ -296,7 +297,7 @@ def _between(table, first, last, rows):  # type: ignore[no-untyped-def] # noqa: 
     return n
 
 
-@njit(cache=True)
+@compiled
 def _total(rows, ends):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     total = np.int64(0)
     for row in rows:
@@ -304,7 +305,7 @@ def _total(rows, ends):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return total
 
 
-@njit(cache=True)
+@compiled
 def _gather(rows, ends, blob, joined, stops):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     at = np.int64(0)
     for k in range(rows.size):

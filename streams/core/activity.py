@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.core.move import NO_FIGURE, move
 from streams.core.row import CORRECTION_CAUSE, DAY, EVENT_CAUSE, NEVER, THRESHOLD_CAUSE
 
@@ -34,7 +34,7 @@ TABLE = (
 )  # fmt: skip
 
 
-def compiled(table: tuple[tuple[str, str, str], ...] = TABLE) -> np.ndarray:
+def matrix_of(table: tuple[tuple[str, str, str], ...] = TABLE) -> np.ndarray:
     """Return the table as int8[class, trigger] → class; a class that a trigger leaves alone maps to itself."""
     matrix = np.repeat(np.arange(len(CLASSES), dtype=np.int8)[:, None], len(TRIGGERS), axis=1)
     for froms, trigger, to in table:
@@ -45,10 +45,10 @@ def compiled(table: tuple[tuple[str, str, str], ...] = TABLE) -> np.ndarray:
     return matrix
 
 
-NEXT = compiled()
+NEXT = matrix_of()
 
 
-@njit(cache=True)
+@compiled
 def absence_ms(row, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 (numba infers the types)
     """Return the absence that makes the user dormant: fixed, or his own gaps' (LIFECYCLE §5), shrunk to everybody's."""
     if not rule["personal"] or rule["dormant_ms"] >= NEVER >> 1:
@@ -60,7 +60,7 @@ def absence_ms(row, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
     return min(max(own, rule["personal_floor_ms"]), rule["personal_ceiling_ms"])
 
 
-@njit(cache=True)
+@compiled
 def own_gaps(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the number of gaps between the user's active days, and the sum of their logs: settled, and not yet."""
     gaps, logs, before = np.int64(row["gaps"]), np.float64(row["gap_log"]), np.int64(row["settled_day"])
@@ -75,13 +75,13 @@ def own_gaps(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     return gaps, logs
 
 
-@njit(cache=True)
+@compiled
 def churn_ms(row, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the absence after which a dormant user is churned: never before he is dormant."""
     return max(rule["churned_ms"], absence_ms(row, rule))
 
 
-@njit(cache=True)
+@compiled
 def credited(last_at, deadline, stops):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the deadline put off by the spans (i8[k, 2], ascending) in which the clock stood still since `last_at`."""
     for k in range(len(stops)):
@@ -96,7 +96,7 @@ def credited(last_at, deadline, stops):  # type: ignore[no-untyped-def] # noqa: 
     return deadline
 
 
-@njit(cache=True)
+@compiled
 def deadline(row, rules, stops):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return when time alone will next change the class of row `i` (it moves once time is *past* it), or NEVER."""
     cls = row["values"][ACTIVITY]
@@ -109,7 +109,7 @@ def deadline(row, rules, stops):  # type: ignore[no-untyped-def] # noqa: ANN001,
     return min(lapse_at, row["since"] + rule["new_ms"]) if cls == NEW else lapse_at
 
 
-@njit(cache=True)
+@compiled
 def lapse(row, at, cause, rules, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Make the move of time that falls due at `at`; return the number of moves."""
     rule, cls = rules[row["kind"]], row["values"][ACTIVITY]
@@ -123,7 +123,7 @@ def lapse(row, at, cause, rules, moves, n):  # type: ignore[no-untyped-def] # no
     return change(row, NEXT[cls, ABSENCE], cause, at, absence_ms(row, rule) / DAY, moves, n)
 
 
-@njit(cache=True)
+@compiled
 def act(row, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Fold an act newer than all the user's others, time before it being settled; return the number of moves."""
     if row["values"][ACTIVITY] in (DORMANT, CHURNED) and at <= row["since"]:
@@ -135,7 +135,7 @@ def act(row, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN2
     return n
 
 
-@njit(cache=True)
+@compiled
 def late_act(row, at, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Fold an act older than the user's newest: he came, or came back, earlier than it seemed, or was never away."""
     cls = row["values"][ACTIVITY]
@@ -153,7 +153,7 @@ def late_act(row, at, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: A
     return n
 
 
-@njit(cache=True)
+@compiled
 def retract(row, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Correct an absence that a late act disproves: to the class before it, or returning if he came amid it."""
     if at > row["lapsed_at"]:
@@ -163,7 +163,7 @@ def retract(row, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, 
     return n
 
 
-@njit(cache=True)
+@compiled
 def change(row, to, cause, at, threshold_days, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Enter class `to`; the evidence is the newest act before it, the gap since then, and the threshold."""
     last_at, gap = NO_FIGURE, NO_FIGURE
@@ -174,7 +174,7 @@ def change(row, to, cause, at, threshold_days, moves, n):  # type: ignore[no-unt
     return move(row, ACTIVITY, to, cause, at, last_at, gap, threshold_days, NO_FIGURE, moves, n)
 
 
-@njit(cache=True)
+@compiled
 def reconsider(row, at, rules, stops, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Put the user into the class that new thresholds give him at `at`; return the number of moves."""
     rule, cls, last_at = rules[row["kind"]], row["values"][ACTIVITY], row["last_at"]

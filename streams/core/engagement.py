@@ -11,9 +11,9 @@ lasts until he is dormant.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from streams.core.activity import ACTIVITY, CHURNED, DORMANT, NONE, absence_ms, churn_ms, credited
+from streams.core.compiled import compiled
 from streams.core.dimension import ATTENTION, CONTRIBUTION, INFLUENCE, RUNG, STAGE
 from streams.core.habit import first_gap_day
 from streams.core.move import NO_FIGURE, ripe, settle
@@ -27,7 +27,7 @@ CONTRIBUTOR = 1
 LEADER = 2
 
 
-@njit(cache=True)
+@compiled
 def judge(row, day, at, cause, rule, moves, n, stops):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge stage, rung and attention as of `day`, and say when time may next change one; return the number of moves.
 
@@ -45,7 +45,7 @@ def judge(row, day, at, cause, rule, moves, n, stops):  # type: ignore[no-untype
     return n
 
 
-@njit(cache=True)
+@compiled
 def judge_stage(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Put the user into his stage."""
     before = row["values"][STAGE]
@@ -63,7 +63,7 @@ def judge_stage(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped
     return settle(row, STAGE, to, cause, at, days, orders, figure, NO_FIGURE, moves, n)
 
 
-@njit(cache=True)
+@compiled
 def stage(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the stage whose tests hold on `day`, and the day on which time alone may change that."""
     if row["values"][ACTIVITY] == DORMANT:
@@ -86,7 +86,7 @@ def stage(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
     return INTRODUCTION, rises
 
 
-@njit(cache=True)
+@compiled
 def threshold(row, to, orders, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return what a stage's test asks for: days of absence, or orders if there are so many, else active days."""
     if to == DORMANCY:
@@ -101,7 +101,7 @@ def threshold(row, to, orders, rule):  # type: ignore[no-untyped-def] # noqa: AN
     return float(rule["maturity_orders"] if by_orders else rule["maturity_days"])
 
 
-@njit(cache=True)
+@compiled
 def judge_rung(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Put the user on his rung, keep the highest, and note the one at which he is lost."""
     before = row["values"][RUNG]
@@ -122,7 +122,7 @@ def judge_rung(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-
     return settle(row, RUNG, to, cause, at, days, orders, brought, habit, moves, n)
 
 
-@njit(cache=True)
+@compiled
 def rung(row, habit):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the highest rung whose test holds; `habit` is not 0 for who has one."""
     if row["orders"]:
@@ -132,7 +132,7 @@ def rung(row, habit):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     return USE if row["used"] else CONTACT
 
 
-@njit(cache=True)
+@compiled
 def judge_attention(row, day, at, cause, rule, moves, n, stops):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Say whether one who matters weakens."""
     to, share = ORDINARY, float(rule["attention_share"])
@@ -151,7 +151,7 @@ def judge_attention(row, day, at, cause, rule, moves, n, stops):  # type: ignore
     return settle(row, ATTENTION, to, cause, at, last_at, days, NO_FIGURE, NO_FIGURE, moves, n)
 
 
-@njit(cache=True)
+@compiled
 def matters(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Say whether he is, or was once, an advocate; or a leader, a contributor or a seed user now."""
     if row["best_rung"] == ADVOCATE or row["flags"] & SEED:
@@ -159,7 +159,7 @@ def matters(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     return row["values"][INFLUENCE] == LEADER or row["values"][CONTRIBUTION] == CONTRIBUTOR
 
 
-@njit(cache=True)
+@compiled
 def weakens(last_at, absence, day, stops):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return when such an absence (ms) is past, NEVER while the clock stands still, and the day to look again."""
     weak_at = last_at + absence
@@ -169,7 +169,7 @@ def weakens(last_at, absence, day, stops):  # type: ignore[no-untyped-def] # noq
     return credited_at, max(weak_at // DAY, day) + 1
 
 
-@njit(cache=True)
+@compiled
 def stays(row, dimension, day, at, cause, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Say whether a value stays although its test fails: neither time nor an act of his takes away a young one.
 
@@ -180,19 +180,19 @@ def stays(row, dimension, day, at, cause, rule):  # type: ignore[no-untyped-def]
     return not ripe(row, dimension, day, rule)
 
 
-@njit(cache=True)
+@compiled
 def fall_due(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Have the user judged on a day, if not before."""
     row["due_engagement"] = min(np.int64(row["due_engagement"]), day)
 
 
-@njit(cache=True)
+@compiled
 def days_up_to(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the set of active days up to `day`: its bit k is the day `day` - k."""
     return np.int64(row["active_days"]) >> min(np.int64(row["day"]) - day, BITS)
 
 
-@njit(cache=True)
+@compiled
 def days_until(days, day, least, window):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the day on which the `least`-th newest active day leaves the window, 0 if there are not so many in it."""
     if least <= 0:
@@ -201,7 +201,7 @@ def days_until(days, day, least, window):  # type: ignore[no-untyped-def] # noqa
     return day - back + window if back < window else 0
 
 
-@njit(cache=True)
+@compiled
 def habit_until(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the day on which his habit of days or of weeks ends if he does not come, 0 if he has neither."""
     by_days = days_until(days_up_to(row, day), day, rule["habit_days"], rule["habit_window"])
@@ -210,7 +210,7 @@ def habit_until(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001,
     return max(by_days, weeks_until(weeks, week, rule["habit_weeks"]))
 
 
-@njit(cache=True)
+@compiled
 def weeks_until(weeks, week, least):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the day on which a run of `least` weeks up to this or last week ends, 0 if there is none."""
     newest = 0 if weeks & 1 else 1
@@ -220,7 +220,7 @@ def weeks_until(weeks, week, least):  # type: ignore[no-untyped-def] # noqa: ANN
     return (week - newest + 2) * 7 - WEEK_SHIFT if weeks & run == run else 0
 
 
-@njit(cache=True)
+@compiled
 def orders_until(row, week, least, weeks):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the day on which the `least`-th newest order leaves the newest `weeks`, 0 if there are not so many."""
     if least <= 0 or row["orders"] < least:
@@ -233,7 +233,7 @@ def orders_until(row, week, least, weeks):  # type: ignore[no-untyped-def] # noq
     return 0
 
 
-@njit(cache=True)
+@compiled
 def orders_in(row, week, weeks):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the orders of the newest `weeks` up to `week`."""
     orders = np.int64(0)
@@ -242,7 +242,7 @@ def orders_in(row, week, weeks):  # type: ignore[no-untyped-def] # noqa: ANN001,
     return orders
 
 
-@njit(cache=True)
+@compiled
 def oldest_week(row, week, weeks):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the oldest of the newest `weeks` up to `week` that is still in the ring."""
     return max(week - min(weeks, WEEKS), np.int64(row["week"]) - WEEKS) + 1

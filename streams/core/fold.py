@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from streams.core import activity, engagement, growth, habit, order, own, period, social, value
 from streams.core.activity import ACTIVITY, NONE
+from streams.core.compiled import compiled
 from streams.core.dimension import (
     ATTENTION,
     CONTRIBUTION,
@@ -104,7 +104,7 @@ class Law(NamedTuple):
     stops: np.ndarray
 
 
-@njit(cache=True)
+@compiled
 def fold(state, law, events, places, moves, start):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Fold `events` (EVENT[n], in order) from place `start`, skipping those already applied.
 
@@ -143,7 +143,7 @@ def fold(state, law, events, places, moves, start):  # type: ignore[no-untyped-d
     return n, skipped, events.size
 
 
-@njit(cache=True)
+@compiled
 def applies(row, event, law):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Say whether an event is still to be folded, and note that it is."""
     source = event["source"]
@@ -155,13 +155,13 @@ def applies(row, event, law):  # type: ignore[no-untyped-def] # noqa: ANN001, AN
     return True
 
 
-@njit(cache=True)
+@compiled
 def tells_time(event, law):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return how far absence may be decided as of an event: what others tell of a user moves no clock of his."""
     return 0 if event["source"] in (PROFILES, FEEDBACK) else law.vouched
 
 
-@njit(cache=True)
+@compiled
 def happen(state, law, row, event, places, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count the facts of an event; return the number of moves, and the groups that rest on what changed."""
     source, at, groups = event["source"], event["at"], 0
@@ -188,7 +188,7 @@ def happen(state, law, row, event, places, moves, n):  # type: ignore[no-untyped
     return activity.reconsider(row, now, law.rules, law.stops, moves, n), ALL
 
 
-@njit(cache=True)
+@compiled
 def act(state, row, event, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count what the user did, an order once; return the moves of his class, and the groups that rest on it."""
     at, bought = event["at"], event["source"] == ORDERS
@@ -207,7 +207,7 @@ def act(state, row, event, rule, moves, n):  # type: ignore[no-untyped-def] # no
     return n, groups if known else ALL
 
 
-@njit(cache=True)
+@compiled
 def come(state, row, at, event, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Note that the user acted; return the moves of his class, and whether his days or his class are others."""
     day = at // DAY
@@ -231,7 +231,7 @@ def come(state, row, at, event, rule, moves, n):  # type: ignore[no-untyped-def]
     return n, anew or row["values"][ACTIVITY] != before
 
 
-@njit(cache=True)
+@compiled
 def click(row, at, event, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count what the user did, but for buying; return the groups that rest on it."""
     kind, day, groups = event["kind"], at // DAY, 0
@@ -245,7 +245,7 @@ def click(row, at, event, rule):  # type: ignore[no-untyped-def] # noqa: ANN001,
     return groups
 
 
-@njit(cache=True)
+@compiled
 def buy(state, row, at, event, rule, found):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count a paid order; return the groups that rest on it. What was paid back before it came is at `found`."""
     amount, undone = event["amount"], 0
@@ -261,7 +261,7 @@ def buy(state, row, at, event, rule, found):  # type: ignore[no-untyped-def] # n
     return ALL
 
 
-@njit(cache=True)
+@compiled
 def undo(state, row, at, event):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Take back what an order did, or so much of it as was paid back; return the groups that rest on it."""
     found, points = value.undo(state, row, at, event)
@@ -274,7 +274,7 @@ def undo(state, row, at, event):  # type: ignore[no-untyped-def] # noqa: ANN001,
     return ALL
 
 
-@njit(cache=True)
+@compiled
 def tell(row, at, places, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Take over what a profile's attributes say; return the number of moves."""
     for dimension in range(places.size):
@@ -284,7 +284,7 @@ def tell(row, at, places, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN
     return n
 
 
-@njit(cache=True)
+@compiled
 def pass_time(row, law, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Come to the deadline `at`: return the moves of the activity class, and the groups that fall due."""
     day, groups = at // DAY, 0
@@ -300,13 +300,13 @@ def pass_time(row, law, at, moves, n):  # type: ignore[no-untyped-def] # noqa: A
     return n, groups
 
 
-@njit(cache=True)
+@compiled
 def is_due(due, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Say whether a group's day has come; 0 is none."""
     return 0 < due <= day
 
 
-@njit(cache=True)
+@compiled
 def reconsider(row, law, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Come under rules that are new to the row; what moves, moves by threshold, dated when they began to hold for it.
 
@@ -321,7 +321,7 @@ def reconsider(row, law, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN0
     return activity.reconsider(row, at, law.rules, law.stops, moves, n), at, ALL
 
 
-@njit(cache=True)
+@compiled
 def judge(row, law, at, cause, groups, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge groups of dimensions anew; return the number of moves."""
     rule = law.rules[row["kind"]]
@@ -342,7 +342,7 @@ def judge(row, law, at, cause, groups, moves, n):  # type: ignore[no-untyped-def
     return n
 
 
-@njit(cache=True)
+@compiled
 def next_due(row, law, vouched):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return when time alone will next move the user, int ms UTC, or NEVER; absence counts before `vouched` only."""
     at = activity.deadline(row, law.rules, law.stops)
@@ -355,7 +355,7 @@ def next_due(row, law, vouched):  # type: ignore[no-untyped-def] # noqa: ANN001,
     return earlier(at, row["due_engagement"])
 
 
-@njit(cache=True)
+@compiled
 def earlier(at, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the earlier of an instant and the beginning of a day; 0 and NEVER_DAY are no days."""
     return min(at, np.int64(day) * DAY) if 0 < day < NEVER_DAY else at
@@ -372,14 +372,14 @@ def find_due(due: np.ndarray, until: int) -> np.ndarray:
     return np.flatnonzero(due < until)
 
 
-@njit(cache=True)
+@compiled
 def set_deadlines(state, law, first, last):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Derive the deadlines of the rows from `first` up to `last` anew, as after recovery."""
     for i in range(first, last):
         state.due[i] = next_due(state.rows[i], law, NEVER) if state.rows[i]["version"] else NEVER
 
 
-@njit(cache=True)
+@compiled
 def count(rows, population, sources):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Add rows (ROW[n]) to the users by dimension and value (i8[dimensions, values]) and by first-touch source.
 

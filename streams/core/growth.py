@@ -14,9 +14,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from streams.core import level
+from streams.core.compiled import compiled
 from streams.core.dimension import EARLY_ACCESS, LEVEL, MEMBERSHIP, POINTS, STREAK
 from streams.core.level import PERIOD_WEEKS
 from streams.core.move import NO_FIGURE, band, ripe, settle
@@ -33,7 +33,7 @@ TINY = 1e-6
 """So that 100 minor units at 0.29 points each earn 29 points, and not 28 for a rounding error."""
 
 
-@njit(cache=True)
+@compiled
 def act(row, kind, amount, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count an act of a kind (its place in CLICK_KINDS), not after the row's own day; say whether facts changed.
 
@@ -50,7 +50,7 @@ def act(row, kind, amount, day, rule):  # type: ignore[no-untyped-def] # noqa: A
     return True
 
 
-@njit(cache=True)
+@compiled
 def redeem(row, amount):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Take redeemed points out of the balance; refuse what is above it."""
     if amount <= 0 or amount > row["points"]:
@@ -59,7 +59,7 @@ def redeem(row, amount):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     return True
 
 
-@njit(cache=True)
+@compiled
 def check_in(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Note a check-in, the first of its day, and earn its points; one that is 32 days late is past noting."""
     back = np.int64(row["day"]) - day
@@ -76,20 +76,20 @@ def check_in(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, AN
     return True
 
 
-@njit(cache=True)
+@compiled
 def checked_in(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Say whether a check-in of this day, not after the row's own, is noted."""
     back = np.int64(row["day"]) - day
     return back < BITS and (row["checkin_days"] >> back) & 1 == 1
 
 
-@njit(cache=True)
+@compiled
 def newest_checkin(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the day of the newest check-in, or one before all that are noted where none is."""
     return np.int64(row["day"]) - nth_newest(row["checkin_days"], 1)
 
 
-@njit(cache=True)
+@compiled
 def settle_streak(row, newest, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count on over the days that are settled now that the newest check-in is of `day`, and no more of `newest`."""
     if day - newest > SETTLED_DAYS:
@@ -99,7 +99,7 @@ def settle_streak(row, newest, day):  # type: ignore[no-untyped-def] # noqa: ANN
         row["streak"] = min(np.int64(row["streak"]) + 1, U2_MAX) if checked_in(row, d) else 0
 
 
-@njit(cache=True)
+@compiled
 def run_up_to(row, day, newest):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the number of check-ins in a row of which the last is of `day`; `newest` is the newest of all."""
     run, settled = np.int64(0), newest - SETTLED_DAYS
@@ -109,7 +109,7 @@ def run_up_to(row, day, newest):  # type: ignore[no-untyped-def] # noqa: ANN001,
     return run + row["streak"] if day == settled else run
 
 
-@njit(cache=True)
+@compiled
 def earn_bonuses(row, day, newest, bonus):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Earn the bonus of each seventh check-in in a row; where `day` closed a gap, those after it are sevenths anew."""
     place = run_up_to(row, day, newest)
@@ -122,13 +122,13 @@ def earn_bonuses(row, day, newest, bonus):  # type: ignore[no-untyped-def] # noq
         d += 1
 
 
-@njit(cache=True)
+@compiled
 def order_points(amount, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the points that an order of so many minor units earns, rounded down."""
     return np.int64(min(max(math.floor(amount * rule["points_per_unit"] + TINY), 0), I4_MAX))
 
 
-@njit(cache=True)
+@compiled
 def earn(row, points, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Add points, or take negative ones back, in the balance and in the period of four weeks of `day`."""
     row["points"] = min(max(np.int64(row["points"]) + points, -I4_MAX), I4_MAX)
@@ -138,7 +138,7 @@ def earn(row, points, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN2
         row["period_points"][slot] = min(max(np.int64(row["period_points"][slot]) + points, 0), U2_MAX)
 
 
-@njit(cache=True)
+@compiled
 def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge what rests on growth as of `day`, and say when time may next change it; return the number of moves.
 
@@ -167,14 +167,14 @@ def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] 
     return n
 
 
-@njit(cache=True)
+@compiled
 def present_streak(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the last day of the streak that a check-in on `day` would go on, and how many days it has; 0 for none."""
     newest = day if checked_in(row, day) else day - 1
     return newest, run_up_to(row, newest, newest) if checked_in(row, newest) else np.int64(0)
 
 
-@njit(cache=True)
+@compiled
 def judge_streak(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge the present streak; return the moves, and the day on which it is broken without another check-in."""
     newest, run = present_streak(row, day)
@@ -183,7 +183,7 @@ def judge_streak(row, day, at, cause, rule, moves, n):  # type: ignore[no-untype
     return n, newest + 2 if run and to != band(rule, STREAK, 0) else np.int64(NEVER_DAY)
 
 
-@njit(cache=True)
+@compiled
 def membership(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the state of the membership on a day, and the day of the next; without an end it is for good."""
     begins, ends = np.int64(row["member_from"]), np.int64(row["member_until"])
@@ -200,7 +200,7 @@ def membership(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, 
     return MEMBER, ends - rule["renewal_days"]
 
 
-@njit(cache=True)
+@compiled
 def judge_early_access(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge early access, by active days or by level; return the moves, and the day on which the days are too few."""
     active, place = count_bits(row["active_days"], EARLY_WINDOW), row["values"][LEVEL]

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from streams.core import window
+from streams.core.compiled import compiled
 from streams.core.row import DAY, INTERESTS
 from streams.core.window import BITS, HOURS_WEEKS, INTEREST_WEEKS, U1_MAX, U2_MAX, week_of
 
@@ -24,7 +24,7 @@ WEIGHT = 2
 """Of an act among hours and interests. It is even: halving it late then comes to the same as halving it in time."""
 
 
-@njit(cache=True)
+@compiled
 def pass_days(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Let the row's calendar come to `day`: settle the days that no act can come before, ere they leave their set."""
     if day > row["day"]:
@@ -32,13 +32,13 @@ def pass_days(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
         window.pass_days(row, day)
 
 
-@njit(cache=True)
+@compiled
 def settle_days(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Add the gaps between the active days that are settled as of the row's calendar."""
     settle(row, np.int64(row["day"]) - SETTLED_AFTER)
 
 
-@njit(cache=True)
+@compiled
 def settle(row, until):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Add the gaps between the active days up to `until` that were not added yet, in order of days."""
     newest = np.int64(row["day"])
@@ -56,7 +56,7 @@ def settle(row, until):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     row["due_engagement"] = min(np.int64(row["due_engagement"]), until + SETTLED_AFTER)
 
 
-@njit(cache=True)
+@compiled
 def settle_day(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Add the gap before an active day, the natural logarithm of its days."""
     before = np.int64(row["settled_day"])
@@ -66,7 +66,7 @@ def settle_day(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     row["settled_day"] = day
 
 
-@njit(cache=True)
+@compiled
 def first_gap_day(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the day on which the first gap of a user without one is settled, 0 if he has not come on a second day."""
     newest, days = np.int64(row["day"]), np.int64(row["active_days"])
@@ -77,7 +77,7 @@ def first_gap_day(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     return np.int64(0)
 
 
-@njit(cache=True)
+@compiled
 def remember(row, at, first):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Note the act as the user's newest, and the gap before it (EWMA, 0.1)."""
     if not first:
@@ -86,7 +86,7 @@ def remember(row, at, first):  # type: ignore[no-untyped-def] # noqa: ANN001, AN
     row["last_at"] = at
 
 
-@njit(cache=True)
+@compiled
 def note(row, at, category):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count an act in its hour of the day (UTC), and in its category (its code; 0 for none)."""
     week = week_of(at // DAY)
@@ -99,13 +99,13 @@ def note(row, at, category):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN
             like(row, category, weight)
 
 
-@njit(cache=True)
+@compiled
 def halvings(row, week, weeks):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return how often what is halved every so many weeks was halved since `week`."""
     return max(np.int64(row["week"]) // weeks - week // weeks, 0)
 
 
-@njit(cache=True)
+@compiled
 def like(row, category, weight):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Add to a category's weight; where all places are taken, it takes that of the least weight, and this weight too.
 
@@ -120,7 +120,7 @@ def like(row, category, weight):  # type: ignore[no-untyped-def] # noqa: ANN001,
     row["interest_weights"][k] = min(np.int64(row["interest_weights"][k]) + weight, U2_MAX)
 
 
-@njit(cache=True)
+@compiled
 def unlike(row, at, category):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Take back an act of `at` in a category (its code; 0 for none)."""
     k = place(row, category)
@@ -133,7 +133,7 @@ def unlike(row, at, category):  # type: ignore[no-untyped-def] # noqa: ANN001, A
         drop(row, k)
 
 
-@njit(cache=True)
+@compiled
 def place(row, category):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the place of a category among the user's, INTERESTS where it has none."""
     for k in range(INTERESTS):
@@ -142,7 +142,7 @@ def place(row, category):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     return INTERESTS
 
 
-@njit(cache=True)
+@compiled
 def least(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the place that is given up: a free one, or that of the least weight (ties: the smaller code)."""
     found = 0
@@ -154,7 +154,7 @@ def least(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     return found
 
 
-@njit(cache=True)
+@compiled
 def insert(row, category):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Give a category its place in the order of codes, the last place being free; return it."""
     k = INTERESTS - 1
@@ -167,7 +167,7 @@ def insert(row, category):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
     return k
 
 
-@njit(cache=True)
+@compiled
 def drop(row, k):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Take the category at a place away; those after it move up."""
     for j in range(k, INTERESTS - 1):
@@ -177,7 +177,7 @@ def drop(row, k):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     row["interest_weights"][INTERESTS - 1] = 0
 
 
-@njit(cache=True)
+@compiled
 def touch(row, at, origin, origins):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Keep the first touch: the earliest act that names a source (ties: the smaller code); `origins` counts users."""
     before, since = row["source"], row["source_at"]

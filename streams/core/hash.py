@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from streams.core.compiled import compiled
 
 
-@njit(cache=True)
+@compiled
 def hash64(data, start, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return a 64-bit hash of the bytes data[start:end] (FNV-1a, its bits mixed once more as MurmurHash3 does)."""
     h = np.uint64(14_695_981_039_346_656_037)
@@ -17,7 +18,7 @@ def hash64(data, start, end):  # type: ignore[no-untyped-def] # noqa: ANN001, AN
     return h ^ (h >> np.uint64(33))
 
 
-@njit(cache=True)
+@compiled
 def _hash_each(data, lengths, hashes):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     start = 0
     for k in range(lengths.size):
@@ -34,7 +35,7 @@ def hash_texts(texts: list[str]) -> np.ndarray:
     return hashes
 
 
-@njit(cache=True)
+@compiled
 def _hash_spans(data, spans, hashes):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     for k in range(hashes.size):
         hashes[k] = hash64(data, spans[k, 0], spans[k, 1])

@@ -8,8 +8,8 @@ days alone: it waits for no dwell, but for the level's own.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.core.dimension import LEVEL, LEVEL_OUTLOOK
 from streams.core.move import NO_FIGURE, band, ripe, settle
 from streams.core.row import NEVER_DAY, PERIODS, TIME_CAUSE
@@ -19,7 +19,7 @@ PERIOD_WEEKS = 4
 NO_LEVEL, SAFE, AT_RISK = 0, 1, 2
 
 
-@njit(cache=True)
+@compiled
 def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge the level and its outlook; return the moves, and the day on which time puts it at risk, or takes it."""
     earned = np.int64(0)
@@ -34,7 +34,7 @@ def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] 
     return look_out(row, day, at, cause, earned, lost, rule, moves, n)
 
 
-@njit(cache=True)
+@compiled
 def lost_day(row, day, earned, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the day on which the present level is lost if not another point is earned, the least dwell and all."""
     level = row["values"][LEVEL]
@@ -44,7 +44,7 @@ def lost_day(row, day, earned, rule):  # type: ignore[no-untyped-def] # noqa: AN
     return max(demotion_day(row, day, earned, rule["edges"][LEVEL, level - 1]), rests)
 
 
-@njit(cache=True)
+@compiled
 def look_out(row, day, at, cause, earned, lost, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge whether the level is about to be lost, on the day `lost`; return the moves, and the day of the next."""
     to, turns = SAFE if row["values"][LEVEL] else NO_LEVEL, lost
@@ -62,7 +62,7 @@ def look_out(row, day, at, cause, earned, lost, rule, moves, n):  # type: ignore
     return n, turns
 
 
-@njit(cache=True)
+@compiled
 def missing_points(row, day, earned, lost, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return how many points more, of those `earned` by `day`, would keep the level on the day on which it is lost."""
     period = week_of(day) // PERIOD_WEEKS
@@ -71,7 +71,7 @@ def missing_points(row, day, earned, lost, rule):  # type: ignore[no-untyped-def
     return rule["edges"][LEVEL, row["values"][LEVEL] - 1] - earned
 
 
-@njit(cache=True)
+@compiled
 def demotion_day(row, day, earned, edge):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the day from which fewer points than `edge` are left of those earned, as periods slide out.
 

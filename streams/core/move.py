@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from streams.core.compiled import compiled
 from streams.core.row import CORRECTION_CAUSE, DAY, EVENT_CAUSE
 
 NO_FIGURE = -1.0
 
 
-@njit(cache=True)
+@compiled
 def move(row, dimension, to, cause, at, a, b, c, d, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Enter the value `to` at `at`, with the figures a … d as its evidence; return n + 1."""
     m = moves[n]
@@ -31,7 +30,7 @@ def move(row, dimension, to, cause, at, a, b, c, d, moves, n):  # type: ignore[n
     return n + 1
 
 
-@njit(cache=True)
+@compiled
 def settle(row, dimension, to, cause, at, a, b, c, d, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Move if `to` is another value than the present one; return the number of moves.
 
@@ -44,7 +43,7 @@ def settle(row, dimension, to, cause, at, a, b, c, d, moves, n):  # type: ignore
     return move(row, dimension, to, cause, at, a, b, c, d, moves, n)
 
 
-@njit(cache=True)
+@compiled
 def band(rule, dimension, figure):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the place of the band in which a figure lies, 0 below the first; lower bounds belong to their bands."""
     place = 0
@@ -54,7 +53,7 @@ def band(rule, dimension, figure):  # type: ignore[no-untyped-def] # noqa: ANN00
     return place
 
 
-@njit(cache=True)
+@compiled
 def ripe(row, dimension, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Say whether the present value has stood for the least dwell, so that time alone may take it away."""
     return day >= row["since_day"][dimension] + rule["dwell_days"]

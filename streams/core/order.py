@@ -6,8 +6,8 @@ They are remembered for the half year that windows can look back, and the newest
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.core.row import DAY, WEEKS
 
 KEPT_DAYS = WEEKS * 7 + 7
@@ -15,7 +15,7 @@ KEPT_ORDERS = 4
 MOST_ORDERS = 255
 
 
-@njit(cache=True)
+@compiled
 def find(state, row, ident):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the place plus 1 of the user's order with this hash, 0 if there is none."""
     order = row["first_order"]
@@ -24,7 +24,7 @@ def find(state, row, ident):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN
     return order
 
 
-@njit(cache=True)
+@compiled
 def remember(state, row, at, ident, amount, points, category, coupon, undone):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Put an order before the user's others, and drop those that are past remembering."""
     pool = state.pool
@@ -36,7 +36,7 @@ def remember(state, row, at, ident, amount, points, category, coupon, undone):  
     forget_old(state, row)
 
 
-@njit(cache=True)
+@compiled
 def take_place(state):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return a free place of the pool, one that was freed before one that was never used."""
     o = state.heads[1] - 1
@@ -47,7 +47,7 @@ def take_place(state):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     return state.heads[0] - 1
 
 
-@njit(cache=True)
+@compiled
 def forget_old(state, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Free the user's orders that are older than the half year, but for the newest few."""
     pool = state.pool
@@ -62,7 +62,7 @@ def forget_old(state, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN2
         order = after
 
 
-@njit(cache=True)
+@compiled
 def forget(state, row, found):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Free one of the user's orders, that at the place `found` - 1."""
     pool, before, order = state.pool, 0, row["first_order"]
@@ -75,14 +75,14 @@ def forget(state, row, found):  # type: ignore[no-untyped-def] # noqa: ANN001, A
     free(state, found)
 
 
-@njit(cache=True)
+@compiled
 def free(state, order):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Give the place of an order back."""
     state.pool["next"][order - 1] = state.heads[1]
     state.heads[1] = order
 
 
-@njit(cache=True)
+@compiled
 def newest(state, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the time of the newest order that stands, 0 for none."""
     at, order = np.int64(0), row["first_order"]
@@ -93,7 +93,7 @@ def newest(state, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     return at
 
 
-@njit(cache=True)
+@compiled
 def count(state, who, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Write into `counts` (i4[n]) how many orders are remembered of each of the rows `who`; return their sum."""
     total = 0
@@ -106,7 +106,7 @@ def count(state, who, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, A
     return total
 
 
-@njit(cache=True)
+@compiled
 def copy(state, who, orders):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Copy the orders of the rows `who` into `orders`, each user's newest first."""
     n = 0
@@ -118,7 +118,7 @@ def copy(state, who, orders):  # type: ignore[no-untyped-def] # noqa: ANN001, AN
             n, order = n + 1, state.pool["next"][order - 1]
 
 
-@njit(cache=True)
+@compiled
 def forget_all(state, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Free all of a user's orders."""
     order = row["first_order"]
@@ -129,7 +129,7 @@ def forget_all(state, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN2
     row["first_order"] = 0
 
 
-@njit(cache=True)
+@compiled
 def put(state, who, rows, counts, orders):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Put rows that were read back in the places `who`, with so many orders each; later ones over earlier ones."""
     first = 0

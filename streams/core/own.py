@@ -6,8 +6,8 @@ What rests on an attribute is judged where profiles are read; here stand the fac
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.core.dimension import FIRST_OWN
 from streams.core.move import NO_FIGURE, band, ripe, settle
 from streams.core.row import DAYS, MAX_DIMENSIONS, NEVER_DAY, TIME_CAUSE, WEEKS
@@ -25,7 +25,7 @@ from streams.core.rules import (
 from streams.core.window import WEEK_SHIFT, count_bits, week_of
 
 
-@njit(cache=True)
+@compiled
 def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge the settings' own dimensions as of `day`, and say when time may next change one."""
     due = NEVER_DAY
@@ -44,7 +44,7 @@ def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] 
     return n
 
 
-@njit(cache=True)
+@compiled
 def measure(row, fact, window, day, then):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return a fact as it will stand on the day `then`, if nothing comes after `day`, which is the row's own."""
     if fact == POINTS_FACT:
@@ -66,7 +66,7 @@ def measure(row, fact, window, day, then):  # type: ignore[no-untyped-def] # noq
     return ordered(fact, orders, spend, coupons)
 
 
-@njit(cache=True)
+@compiled
 def ordered(fact, orders, spend, coupons):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return a fact about orders."""
     if fact == ORDERS_FACT:
@@ -78,7 +78,7 @@ def ordered(fact, orders, spend, coupons):  # type: ignore[no-untyped-def] # noq
     return spend / orders if fact == AVERAGE_VALUE and orders else 0.0
 
 
-@njit(cache=True)
+@compiled
 def calm_until(row, dimension, day, to, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the first day on which time alone puts the fact into another band than `to`."""
     fact, window = rule["fact"][dimension], rule["window"][dimension]

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from streams.core.activity import ACTIVITY, NONE
+from streams.core.compiled import compiled
 from streams.core.row import DAY
 from streams.core.window import BITS, WEEK_SHIFT, month_of, week_of
 
@@ -29,7 +29,7 @@ def empty() -> np.ndarray:
     return np.zeros((len(GRAINS), SIZE, NUMBER + 1), np.int64)
 
 
-@njit(cache=True)
+@compiled
 def count(periods, row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count an act on `day`, which is not after the row's own, where its day, week or month was not active yet."""
     known = row["values"][ACTIVITY] != NONE
@@ -41,7 +41,7 @@ def count(periods, row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, AN
     enter(periods[MONTHS], known, month_of(day), month_of(first), month, np.int64(months))
 
 
-@njit(cache=True)
+@compiled
 def enter(ring, known, period, first, newest, active):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count a user in a period; `active` is the set of his active ones, its bit k that of `newest` - k."""
     back = newest - period
@@ -60,7 +60,7 @@ def enter(ring, known, period, first, newest, active):  # type: ignore[no-untype
         amend(ring, period + 1, RESURRECTED, RETAINED)
 
 
-@njit(cache=True)
+@compiled
 def add(ring, period, kind):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count one more in a period, unless a newer one has its slot."""
     slot = period % SIZE
@@ -73,7 +73,7 @@ def add(ring, period, kind):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN
     ring[slot, kind] += 1
 
 
-@njit(cache=True)
+@compiled
 def amend(ring, period, before, after):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count one of a period's as another kind than before."""
     slot = period % SIZE

@@ -13,8 +13,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.core.dimension import CONTRIBUTION, FATIGUE, INFLUENCE, MOOD
 from streams.core.move import NO_FIGURE, ripe, settle
 from streams.core.row import CLICK_KINDS, FEEDBACK_KINDS, NEVER_DAY, PUSH_WEEKS, TIME_CAUSE
@@ -48,7 +48,7 @@ NO_INFLUENCE, ORDINARY, LEADER = 0, 1, 2
 COMPLAINT_WEIGHT = 5.0
 
 
-@njit(cache=True)
+@compiled
 def act(row, kind, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count an act of a kind (its place in CLICK_KINDS); say whether it changed what `judge` reads."""
     if IS_MEANINGFUL[kind] and row["used"] < U2_MAX:
@@ -65,7 +65,7 @@ def act(row, kind, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, A
     return kind in (FEEDBACK, COMPLAINT, RESOLVED) and voice(row, kind)
 
 
-@njit(cache=True)
+@compiled
 def voice(row, kind):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count what the user says of us: feedback, a complaint opened or resolved; say whether that changed anything."""
     if kind == RESOLVED:
@@ -79,13 +79,13 @@ def voice(row, kind):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     return True
 
 
-@njit(cache=True)
+@compiled
 def half_life(rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the half-life of influence in whole days, at least one."""
     return max(np.int64(rule["influence_half_days"] + 0.5), 1)
 
 
-@njit(cache=True)
+@compiled
 def faded(amount, days, half):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return what is left of an amount after some days: exactly by half for each whole half-life."""
     if days % half:  # only where new rules have another half-life than those under which the amount was counted
@@ -93,7 +93,7 @@ def faded(amount, days, half):  # type: ignore[no-untyped-def] # noqa: ANN001, A
     return amount >> min(days // half, 63)
 
 
-@njit(cache=True)
+@compiled
 def influence(row, day, weight, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Add an act of some weight to the influence, which is counted as of the start of the newest act's half-life."""
     half, total, begun = half_life(rule), np.int64(row["influence"]), np.int64(row["influence_day"])
@@ -107,14 +107,14 @@ def influence(row, day, weight, rule):  # type: ignore[no-untyped-def] # noqa: A
     row["influence"] = min(total, U4_MAX)
 
 
-@njit(cache=True)
+@compiled
 def influence_score(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the influence as it stands on a day: referrals by their weight, shares and content, decayed."""
     days = day - np.int64(row["influence_day"])
     return row["influence"] / SCALE * 2.0 ** (-days / half_life(rule))
 
 
-@njit(cache=True)
+@compiled
 def hear(row, kind, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count what came back of a push (a place in FEEDBACK_KINDS) in its week, not after the row's own."""
     ring, week = RINGS[kind], week_of(day)
@@ -129,7 +129,7 @@ def hear(row, kind, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
         row["weekly_complaints"][slot] = min(np.int64(row["weekly_complaints"][slot]) + 1, U1_MAX)
 
 
-@njit(cache=True)
+@compiled
 def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge what rests on social facts as of `day`, and say when time may next change it; return the number of moves.
 
@@ -151,7 +151,7 @@ def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] 
     return n
 
 
-@njit(cache=True)
+@compiled
 def judge_contribution(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge whether he gives content: quiet after `quiet_days` whole days without; return the moves, and that day."""
     newest, threshold = np.int64(row["content_day"]), rule["quiet_days"]
@@ -165,7 +165,7 @@ def judge_contribution(row, day, at, cause, rule, moves, n):  # type: ignore[no-
     return n, max(quiet_day, np.int64(row["since_day"][CONTRIBUTION]) + rule["dwell_days"])
 
 
-@njit(cache=True)
+@compiled
 def judge_mood(row, cause, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge the mood: complaining while a complaint is open."""
     to = CONTENTED if row["feedbacks"] or row["values"][MOOD] != NO_MOOD else NO_MOOD
@@ -174,7 +174,7 @@ def judge_mood(row, cause, at, moves, n):  # type: ignore[no-untyped-def] # noqa
     return settle(row, MOOD, to, cause, at, float(row["complaints"]), NO_FIGURE, NO_FIGURE, NO_FIGURE, moves, n)
 
 
-@njit(cache=True)
+@compiled
 def judge_fatigue(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge the fatigue that the pushes of four weeks leave; return the moves, and the day on which he has rested."""
     pushes = opens = complaints = np.int64(0)
@@ -195,7 +195,7 @@ def judge_fatigue(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyp
     return n, max(rest_day(row, week, to, rule), np.int64(row["since_day"][FATIGUE]) + rule["dwell_days"])
 
 
-@njit(cache=True)
+@compiled
 def fatigue_score(row, week, then):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the fatigue in the week `then` if nothing comes after `week`, which is the row's own.
 
@@ -211,7 +211,7 @@ def fatigue_score(row, week, then):  # type: ignore[no-untyped-def] # noqa: ANN0
     return score
 
 
-@njit(cache=True)
+@compiled
 def weariness(score, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return how tired a score makes; the cuts belong to what they begin."""
     if score >= rule["exhausted_score"]:
@@ -219,7 +219,7 @@ def weariness(score, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN2
     return TIRED if score >= rule["tired_score"] else FRESH
 
 
-@njit(cache=True)
+@compiled
 def rest_day(row, week, present, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the Monday from which he is less tired than at present, if no push comes after `week`."""
     for then in range(week + 1, week + PUSH_WEEKS + 1):
@@ -228,7 +228,7 @@ def rest_day(row, week, present, rule):  # type: ignore[no-untyped-def] # noqa: 
     return np.int64(NEVER_DAY)
 
 
-@njit(cache=True)
+@compiled
 def judge_influence(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge whether others follow him; return the moves, and the day on which a leader's score has fallen."""
     score, threshold = influence_score(row, day, rule), rule["leader_score"]
@@ -242,7 +242,7 @@ def judge_influence(row, day, at, cause, rule, moves, n):  # type: ignore[no-unt
     return n, max(fades, np.int64(row["since_day"][INFLUENCE]) + rule["dwell_days"])
 
 
-@njit(cache=True)
+@compiled
 def fading_day(row, day, score, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the first day after `day` on which a score, now at least `leader_score`, will be below it."""
     threshold = rule["leader_score"]

@@ -11,8 +11,8 @@ coupon, each week's weight halved every `coupon_half_weeks`, shrunk to the popul
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.core.dimension import COUPON, CUSTOMER, ORDER_FREQUENCY, ORDER_VALUE, RFM
 from streams.core.move import NO_FIGURE, band, ripe, settle
 from streams.core.order import find, forget, newest, remember
@@ -36,7 +36,7 @@ UNDONE, AWAITED = 1, 2
 """An order that was taken back; a refund that waits for its order."""
 
 
-@njit(cache=True)
+@compiled
 def buy(state, row, at, event, amount, points, found, undone):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count a paid order (minor units) in its week and in the totals, and remember it."""
     coupon = event["coupon"]
@@ -50,14 +50,14 @@ def buy(state, row, at, event, amount, points, found, undone):  # type: ignore[n
     count(row, at, 1, amount, coupon)
 
 
-@njit(cache=True)
+@compiled
 def left(order, amount):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return what is left of an order's amount of which its refund came before it; 0 for nothing."""
     back = np.int64(order["amount"])
     return amount - back if 0 < back < amount else np.int64(0)
 
 
-@njit(cache=True)
+@compiled
 def undo(state, row, at, event):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Take an order back, or a part of its amount; return its place plus 1 (0: there is none), and its points."""
     back = np.int64(event["amount"]) if event["kind"] != CANCELLED else np.int64(0)
@@ -84,14 +84,14 @@ def undo(state, row, at, event):  # type: ignore[no-untyped-def] # noqa: ANN001,
     return found, points
 
 
-@njit(cache=True)
+@compiled
 def await_more(order, back):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Add to what was paid back of an order that has not come; 0 is all of it."""
     if order["undone"] == AWAITED and order["amount"]:
         order["amount"] = min(np.int64(order["amount"]) + back, I4_MAX) if back else 0
 
 
-@njit(cache=True)
+@compiled
 def count(row, at, orders, amount, coupons):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Add to the totals and to the slots of the week of `at`, if that is still in the rings."""
     row["spend"] += amount
@@ -104,7 +104,7 @@ def count(row, at, orders, amount, coupons):  # type: ignore[no-untyped-def] # n
     row["weekly_spend"][slot] = min(max(np.int64(row["weekly_spend"][slot]) + amount, 0), I4_MAX)
 
 
-@njit(cache=True)
+@compiled
 def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge what rests on orders as of `day`, and say when time may next change it; return the number of moves."""
     bought = float(row["orders"])
@@ -125,7 +125,7 @@ def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] 
     return n
 
 
-@njit(cache=True)
+@compiled
 def judge_sums(row, day, at, cause, orders, spend, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge tier, bands and coupons; return the moves, and the day on which a value that was held may fall."""
     held = NEVER_DAY
@@ -154,7 +154,7 @@ def judge_sums(row, day, at, cause, orders, spend, rule, moves, n):  # type: ign
     return n, held
 
 
-@njit(cache=True)
+@compiled
 def window_sums(row, week, weeks):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return orders and spend (minor units) of the newest `weeks` weeks up to `week`, which is the row's own."""
     orders, spend = np.int64(0), np.int64(0)
@@ -164,7 +164,7 @@ def window_sums(row, week, weeks):  # type: ignore[no-untyped-def] # noqa: ANN00
     return orders, spend
 
 
-@njit(cache=True)
+@compiled
 def customer(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the customer class: prospect without an order, old from the second on or when the first has aged."""
     if not row["orders"]:
@@ -173,14 +173,14 @@ def customer(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, AN
     return OLD_CUSTOMER if row["orders"] > 1 or aged else NEW_CUSTOMER
 
 
-@njit(cache=True)
+@compiled
 def customer_due(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the day on which a new customer becomes an old one."""
     aged = row["last_order_at"] // DAY + rule["old_days"] + 1
     return aged if rule["on"][CUSTOMER] and row["orders"] == 1 and aged > day else NEVER_DAY
 
 
-@njit(cache=True)
+@compiled
 def tier(row, recency, orders, spend, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the RFM tier, none for who has no order that stands."""
     if not row["orders"]:
@@ -192,7 +192,7 @@ def tier(row, recency, orders, spend, rule):  # type: ignore[no-untyped-def] # n
     return TIERS[high_r, 1 if orders >= rule["frequent"] else 0, 1 if monetary >= rule["valuable"] else 0]
 
 
-@njit(cache=True)
+@compiled
 def coupon_share(row, week, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the share of orders with a coupon as of `week`, decayed and shrunk (LIFECYCLE §1, A15)."""
     fade = 0.5 ** (1.0 / rule["coupon_half_weeks"])
@@ -206,7 +206,7 @@ def coupon_share(row, week, rule):  # type: ignore[no-untyped-def] # noqa: ANN00
     return (coupons + prior * rule["coupon_share"]) / (orders + prior)
 
 
-@njit(cache=True)
+@compiled
 def dependency(before, orders, share, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return whether he depends on coupons: from `coupon_on` up he does, and below `coupon_off` no longer."""
     if not orders:
@@ -216,7 +216,7 @@ def dependency(before, orders, share, rule):  # type: ignore[no-untyped-def] # n
     return INDEPENDENT
 
 
-@njit(cache=True)
+@compiled
 def calm_until(row, day, week, orders, spend, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the first day on which time alone gives another tier, band or dependency than as of `day`."""
     recency = day - row["last_order_at"] // DAY
@@ -251,7 +251,7 @@ def calm_until(row, day, week, orders, spend, rule):  # type: ignore[no-untyped-
     return due
 
 
-@njit(cache=True)
+@compiled
 def uses_coupons(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Say whether a coupon stands anywhere in the ring."""
     total = 0

@@ -6,8 +6,8 @@ Nothing here depends on the order in which events come, as long as they come bef
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.core.row import DAYS, INTERESTS, PERIODS, PUSH_WEEKS, WEEKS
 
 WEEK_SHIFT = 3
@@ -20,13 +20,13 @@ HOURS_WEEKS = 13
 INTEREST_WEEKS = 4
 
 
-@njit(cache=True)
+@compiled
 def week_of(day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the week, from Monday to Sunday, in which a day lies."""
     return (day + WEEK_SHIFT) // 7
 
 
-@njit(cache=True)
+@compiled
 def civil(day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the year, the month and the day of the month of a day (after H. Hinnant's civil_from_days)."""
     z = day + 719_468
@@ -39,14 +39,14 @@ def civil(day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     return yoe + era * 400 + (month < 3), month, doy - (153 * since_march + 2) // 5 + 1  # noqa: PLR2004
 
 
-@njit(cache=True)
+@compiled
 def month_of(day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the month of a day, counted from January 1970."""
     year, month, _ = civil(day)
     return (year - 1970) * 12 + month - 1
 
 
-@njit(cache=True)
+@compiled
 def pass_days(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Let the row's calendar come to `day`: what leaves its window is cleared."""
     passed = day - row["day"]
@@ -65,14 +65,14 @@ def pass_days(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
         row["month"] = month
 
 
-@njit(cache=True)
+@compiled
 def clear_days(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Clear the daily slots of the days up to `day`."""
     for d in range(max(row["day"] + 1, day - DAYS + 1), day + 1):
         row["daily_clicks"][d % DAYS] = 0
 
 
-@njit(cache=True)
+@compiled
 def pass_weeks(row, week):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Clear the weekly slots of the weeks up to `week`, and let habits and interests fade."""
     newest = row["week"]
@@ -98,13 +98,13 @@ def pass_weeks(row, week):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
     row["week"] = week
 
 
-@njit(cache=True)
+@compiled
 def shifted(bits, count):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return a set of 32 bits moved on by `count` places."""
     return (bits << count) & 0xFFFFFFFF if count < BITS else 0
 
 
-@njit(cache=True)
+@compiled
 def count_click(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Count a click in its day's slot; older than the ring's 30 days it is past counting."""
     if day <= row["day"] - DAYS:
@@ -114,14 +114,14 @@ def count_click(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
         row["daily_clicks"][slot] += 1
 
 
-@njit(cache=True)
+@compiled
 def was_active(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Say whether an act of this day is noted already; of a day that left the set, yes."""
     back = row["day"] - day
     return back >= BITS or (row["active_days"] >> back) & 1 == 1
 
 
-@njit(cache=True)
+@compiled
 def mark_active(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Note that the user acted on a day, not after the row's own."""
     back = row["day"] - day
@@ -135,7 +135,7 @@ def mark_active(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
         row["active_months"] |= 1 << back
 
 
-@njit(cache=True)
+@compiled
 def count_bits(bits, window):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return how many of the newest `window` places of a set are in it."""
     bits = bits & ((1 << min(window, BITS)) - 1)
@@ -146,7 +146,7 @@ def count_bits(bits, window):  # type: ignore[no-untyped-def] # noqa: ANN001, AN
     return n
 
 
-@njit(cache=True)
+@compiled
 def nth_newest(bits, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return how many places back the n-th newest member of a set lies (n from 1); 32 where there is none."""
     rest = np.int64(bits)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.core.row import LAYOUT, ORDER, ROW
 from streams.wire import layout
 from streams.wire.block import Pairs
@@ -114,7 +114,7 @@ def _bytes(records: np.ndarray) -> np.ndarray:
     return records.view(np.uint8)
 
 
-@njit(cache=True)
+@compiled
 def _copy(source, at, target, to, size):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Copy bytes; return the places after them.
 
@@ -126,7 +126,7 @@ def _copy(source, at, target, to, size):  # type: ignore[no-untyped-def] # noqa:
     return at + size, to + size
 
 
-@njit(cache=True)
+@compiled
 def _pack(rows, who, counts, orders, told, lengths, sizes, version, block, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Write the rows `who`, each with its orders and its profile, as bytes one after the other to `block[at]`.
 
@@ -145,7 +145,7 @@ def _pack(rows, who, counts, orders, told, lengths, sizes, version, block, at): 
         profile, at = _copy(told, profile, block, at, np.uint64(lengths[k]))
 
 
-@njit(cache=True)
+@compiled
 def _unpack(joined, starts, counts, sizes, rows, orders):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Read each row with its orders back, both as bytes one after the other."""
     row = order = np.uint64(0)
@@ -155,7 +155,7 @@ def _unpack(joined, starts, counts, sizes, rows, orders):  # type: ignore[no-unt
         _, order = _copy(joined, at, orders, order, np.uint64(counts[k]) * order_size)
 
 
-@njit(cache=True)
+@compiled
 def _strange(data, values, version):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Say whether any value is not one of ours, of this version."""
     for k in range(len(values)):

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.core.hash import hash64, hash_texts
 from streams.core.row import (
     CLICK_KINDS,
@@ -236,7 +236,7 @@ def _scanned(
     return scanned, asides[:count]
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _scan(  # type: ignore[no-untyped-def] # noqa: ANN202, C901, PLR0912
     data, values, keys, keyed, forms, columns, kinds, acts, naming, tables, latest_at, scale, rooms, events, scanned,  # noqa: ANN001
     asides,  # noqa: ANN001
@@ -287,13 +287,13 @@ def _scan(  # type: ignore[no-untyped-def] # noqa: ANN202, C901, PLR0912
     return count
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _has(said, column):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Say whether an object has this field."""
     return column >= 0 and (said >> np.uint64(column)) & np.uint64(1) != 0
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _same(data, start, end, first, last):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Say whether the same bytes stand in data[start:end] and in data[first:last], which may be nowhere."""
     if first < 0 or end - start != np.uint64(last - first):

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.core.row import DAY
 from streams.core.window import civil
 
@@ -69,13 +69,13 @@ class Texts(NamedTuple):
         return Texts(np.append(self.data, more.data), np.append(self.ends, len(self.data) + more.ends))
 
 
-@njit(cache=True)
+@compiled
 def start_of(texts, k):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return where a text begins."""
     return texts.ends[k - 1] if k else 0
 
 
-@njit(cache=True)
+@compiled
 def write_plain(texts, k, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Write a text as it stands.
 
@@ -89,7 +89,7 @@ def write_plain(texts, k, data, at):  # type: ignore[no-untyped-def] # noqa: ANN
     return at + size
 
 
-@njit(cache=True)
+@compiled
 def write_quoted(texts, k, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Write a text (UTF-8) as it stands between the quotes of a JSON string."""
     for b in range(start_of(texts, k), texts.ends[k]):
@@ -108,7 +108,7 @@ def write_quoted(texts, k, data, at):  # type: ignore[no-untyped-def] # noqa: AN
     return at
 
 
-@njit(cache=True)
+@compiled
 def write_digits(value, size, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Write the last `size` digits of an integer from 0 on."""
     rest, place = np.uint64(value), np.uint64(at + size)
@@ -119,7 +119,7 @@ def write_digits(value, size, data, at):  # type: ignore[no-untyped-def] # noqa:
     return at + size
 
 
-@njit(cache=True)
+@compiled
 def write_integer(value, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Write an integer (i8)."""
     if value < 0:
@@ -132,7 +132,7 @@ def write_integer(value, data, at):  # type: ignore[no-untyped-def] # noqa: ANN0
     return write_digits(value, size, data, at)
 
 
-@njit(cache=True)
+@compiled
 def write_figure(x, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Write a figure (f8, from 0 on, finite): whole where it is whole, else to four places without trailing zeros."""
     if x >= LARGE:
@@ -153,7 +153,7 @@ def write_figure(x, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, A
     return write_digits(places, size, data, at + 1)
 
 
-@njit(cache=True)
+@compiled
 def ten_thousandths(fraction):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return a fraction (f8, from 0 to below 1) in ten thousandths: the nearest; of two as near, the even one.
 
@@ -170,7 +170,7 @@ def ten_thousandths(fraction):  # type: ignore[no-untyped-def] # noqa: ANN001, A
     return nearest + (rest >= HALF)
 
 
-@njit(cache=True)
+@compiled
 def _write_large(x, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Write a figure that is a power of two times its mantissa: the mantissa, doubled digit by digit."""
     mantissa, exponent = math.frexp(x)
@@ -188,7 +188,7 @@ def _write_large(x, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, A
     return end
 
 
-@njit(cache=True)
+@compiled
 def write_instant(ms, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Write a time (i8, ms UTC) as RFC 3339 has it, with milliseconds."""
     year, month, day = civil(ms // DAY)
@@ -204,7 +204,7 @@ def write_instant(ms, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001,
     return at + 1
 
 
-@njit(cache=True)
+@compiled
 def _write_part(mark, value, size, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Write a part of a time after its mark."""
     data[at] = mark

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from streams.core.compiled import compiled
 from streams.wire.block import Block, Record
 from streams.wire.decode import Bad, Decoded
 
@@ -58,7 +59,7 @@ def _homes(data, keys, partitions, found):  # type: ignore[no-untyped-def] # noq
         found[k] = (_murmur2(data, keys[k, 0], keys[k, 1]) & 0x7FFFFFFF) % partitions
 
 
-@njit(cache=True)
+@compiled
 def _murmur2(data, start, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return MurmurHash2 of data[start:end] as org.apache.kafka.common.utils.Utils.murmur2 has it (unsigned)."""
     m, whole = np.uint64(0x5BD1E995), np.uint64(0xFFFFFFFF)

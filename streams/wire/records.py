@@ -10,8 +10,8 @@ and `Record`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.wire.block import NOTHING
 from streams.wire.varint import read_varint, varint_size, write_varint
 
@@ -19,7 +19,7 @@ MOST_HEAD = 5 + 1 + 10 + 5 + 5 + 5 + 1
 """The most bytes that a record of ours needs besides its key and value."""
 
 
-@njit(cache=True)
+@compiled
 def split(data, at, first_offset, first_timestamp, append_time, offsets, timestamps, keys, values, headers):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Read the records that begin at `data[at]` into columns; return whether they are whole, to the last byte.
 
@@ -48,7 +48,7 @@ def split(data, at, first_offset, first_timestamp, append_time, offsets, timesta
     return at == data.size
 
 
-@njit(cache=True)
+@compiled
 def _pass_headers(data, at, end, count):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return the place after so many headers, or one that is not `end` where they are damaged."""
     while count and at <= end:
@@ -59,7 +59,7 @@ def _pass_headers(data, at, end, count):  # type: ignore[no-untyped-def] # noqa:
     return at if count == 0 else end + 1
 
 
-@njit(cache=True)
+@compiled
 def _read_span(data, at, end, spans, k):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Read the span of a key or a value; return the place after it, beyond `end` where it is cut off."""
     length, at = read_varint(data, at, end)
@@ -70,7 +70,7 @@ def _read_span(data, at, end, spans, k):  # type: ignore[no-untyped-def] # noqa:
     return at + length
 
 
-@njit(cache=True)
+@compiled
 def fitting(keys, values, headers, first, most):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return how far the records from place `first` fit into `most` bytes, one of any size at least; and their bytes.
 
@@ -85,7 +85,7 @@ def fitting(keys, values, headers, first, most):  # type: ignore[no-untyped-def]
     return np.int64(len(keys)), size
 
 
-@njit(cache=True)
+@compiled
 def join(data, keys, values, headers, first, last, out, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Write the records from place `first` up to `last` to `out[at]`, dated as their batch; return the end."""
     for k in range(first, last):
@@ -104,17 +104,17 @@ def join(data, keys, values, headers, first, last, out, at):  # type: ignore[no-
     return at
 
 
-@njit(cache=True)
+@compiled
 def _size(spans, k):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return spans[k, 1] - spans[k, 0] if spans[k, 0] >= 0 else np.int64(-1)
 
 
-@njit(cache=True)
+@compiled
 def _span_size(size):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return varint_size(size) + max(size, 0)
 
 
-@njit(cache=True)
+@compiled
 def _copy(data, start, size, out, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Copy `size` bytes, none for -1; return the place after them. Unsigned places let the compiler use vectors."""
     source, target = np.uint64(start), np.uint64(at)

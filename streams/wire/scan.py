@@ -5,8 +5,7 @@ constraint that is declared. What it takes msgspec takes too, with the same valu
 arrays within the object, numbers that one operation cannot make exact, anything wrong) may be right or wrong: msgspec
 says so, and why.
 
-It is compiled without reference counts (`_nrt`: nothing is allocated here), which would take forty times as long as all
-the rest: each function would count the arrays that it is handed, and each of its ways out would count them back.
+It is compiled without reference counts (`core.compiled`), which here would take forty times as long as all the rest.
 
 Strings are gone through eight bytes at a time, as one word. All words that have a place (the names of fields, the
 values of a Literal) lie in one hash table without collisions, told apart by their *group*: the names are group 0, the
@@ -20,7 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct, inspect
-from numba import njit
+
+from streams.core.compiled import compiled, inlined
 
 TEXT, WHOLE, DECIMAL, WORD, LEFT = range(5)
 """How a field is read: a string, an integer, a float, one of a Literal's values; or left to msgspec where it stands."""
@@ -173,12 +173,12 @@ def _lay(known: list[tuple[int, int, bytes]], made: np.ndarray) -> None:
     raise ValueError(f"{m} words find no place in {1 << SLOTS_BITS} slots: two of one size begin alike")
 
 
-@njit(cache=True, _nrt=False, forceinline=True)
+@inlined
 def _slot(head, size, group, factor):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return ((head ^ (size << np.uint64(40)) ^ (group << np.uint64(48))) * factor) >> np.uint64(64 - SLOTS_BITS)
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def scan(data, start, end, fields, tokens):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Read the object data[start:end] (places are unsigned, as in all below) into `tokens`.
 
@@ -205,7 +205,7 @@ def scan(data, start, end, fields, tokens):  # type: ignore[no-untyped-def] # no
     return present if closed and not fields["required"] & ~seen else STRANGE
 
 
-@njit(cache=True, _nrt=False, forceinline=True)
+@inlined
 def _member(data, at, end, fields, tokens):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Read the name and the value that begin at `at`.
 
@@ -224,7 +224,7 @@ def _member(data, at, end, fields, tokens):  # type: ignore[no-untyped-def] # no
     return at, ONE << np.uint64(field) if field >= 0 else NO, given
 
 
-@njit(cache=True, _nrt=False, forceinline=True)
+@inlined
 def _value(data, at, end, field, fields, tokens):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0911
     """Read the value that begins at `at`, of a field (-1 if it is not ours).
 
@@ -250,7 +250,7 @@ def _value(data, at, end, field, fields, tokens):  # type: ignore[no-untyped-def
     return NO, False
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _text(data, start, end, field, fields, tokens):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Take a field's text; say whether it may be that."""
     kind, size = fields["kinds"][field], np.float64(end - start)
@@ -268,7 +268,7 @@ def _text(data, start, end, field, fields, tokens):  # type: ignore[no-untyped-d
     return True
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _number(data, at, end, field, fields, tokens):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Take a number that begins at `at`; return where it ends, 0 where it is strange."""
     negative = data[at] == MINUS
@@ -305,7 +305,7 @@ def _number(data, at, end, field, fields, tokens):  # type: ignore[no-untyped-de
     return at if fields["least"][field] <= found <= fields["most"][field] else NO
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _digits(data, at, end, number):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Append the digits from `at` on to a number; return where they end, and the number."""
     while at < end:
@@ -317,7 +317,7 @@ def _digits(data, at, end, number):  # type: ignore[no-untyped-def] # noqa: ANN0
     return at, number
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _exponent(data, at, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return where the exponent ends that begins at `at`, and what it is; 0 where it is strange."""
     negative = at < end and data[at] == MINUS
@@ -329,13 +329,13 @@ def _exponent(data, at, end):  # type: ignore[no-untyped-def] # noqa: ANN001, AN
     return stop, -np.int64(exponent) if negative else np.int64(exponent)
 
 
-@njit(cache=True, _nrt=False, forceinline=True)
+@inlined
 def _says(data, at, end, word, size):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Say whether these bytes stand at `at`."""
     return end - at >= size and _eight(data, at) & ((ONE << (size * EIGHT)) - ONE) == np.uint64(word)
 
 
-@njit(cache=True, _nrt=False, forceinline=True)
+@inlined
 def _skip(data, at, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return where the white space ends that begins at `at`."""
     while at < end and data[at] <= SPACE and BLANK >> np.uint64(data[at]) & ONE:
@@ -343,7 +343,7 @@ def _skip(data, at, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return at
 
 
-@njit(cache=True, _nrt=False, forceinline=True)
+@inlined
 def _place(data, start, end, group, fields):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return the place of data[start:end] among the words of a group, -1 if it is none of them."""
     size, head = end - start, _eight(data, start)
@@ -358,7 +358,7 @@ def _place(data, start, end, group, fields):  # type: ignore[no-untyped-def] # n
     return np.int64(fields["places"][word])
 
 
-@njit(cache=True, _nrt=False, forceinline=True)
+@inlined
 def _eight(data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return the eight bytes from `at` on as one word, the first one lowest; beyond the data there are null bytes.
 
@@ -372,7 +372,7 @@ def _eight(data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return word >> ((at - k) * EIGHT)
 
 
-@njit(cache=True, _nrt=False, forceinline=True)
+@inlined
 def _closing(data, at, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return where the quote stands that closes the string whose characters begin at `at`; `end` where it is strange.
 
@@ -399,7 +399,7 @@ def _closing(data, at, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN
     return end
 
 
-@njit(cache=True, _nrt=False)
+@compiled
 def _after(data, at, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return where the character beyond ASCII ends that begins at `at`; `end` where it is no valid UTF-8."""
     first = data[at]

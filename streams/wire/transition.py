@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from streams.core.compiled import compiled
 from streams.core.dimension import RFM
 from streams.core.row import CAUSES
 from streams.core.rules import Rulebook
@@ -157,7 +157,7 @@ def _part(data: np.ndarray, keys: np.ndarray, values: np.ndarray) -> Pairs:
     return Pairs(data[start : values[-1, 1]], keys - start, values - start)
 
 
-@njit(cache=True)
+@compiled
 def _code(move):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return what tells the kind of a move, as one number (u8)."""
     code = np.uint64(move["rules"])
@@ -168,7 +168,7 @@ def _code(move):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return code << np.uint64(8) | np.uint64(move["cause"]) | KNOWN
 
 
-@njit(cache=True)
+@compiled
 def _slot(code, codes):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return the slot that holds a code, or the empty one where it belongs."""
     mask = np.uint64(codes.size - 1)
@@ -178,7 +178,7 @@ def _slot(code, codes):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return slot
 
 
-@njit(cache=True)
+@compiled
 def _find(moves, first, codes, places, kinds):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Find the kinds of the moves from `first` on; return the first one whose kind is not known, or their number."""
     for k in range(first, moves.size):
@@ -189,7 +189,7 @@ def _find(moves, first, codes, places, kinds):  # type: ignore[no-untyped-def] #
     return moves.size
 
 
-@njit(cache=True)
+@compiled
 def _most_bytes(moves, kinds, texts, users):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Return how many bytes the moves may take at most, with their keys."""
     most = 0
@@ -203,7 +203,7 @@ def _most_bytes(moves, kinds, texts, users):  # type: ignore[no-untyped-def] # n
     return most
 
 
-@njit(cache=True)
+@compiled
 def _write(moves, order, kinds, historic, texts, users, data, keys, values):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Write the key and the event of each of the moves, in that order, and their spans."""
     at = 0
@@ -216,7 +216,7 @@ def _write(moves, order, kinds, historic, texts, users, data, keys, values):  # 
         values[n, 1] = at
 
 
-@njit(cache=True)
+@compiled
 def _write_event(move, first, historic, texts, users, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Write a move as a CloudEvent; `first` is the first text of its kind."""
     at = write_plain(texts, first + TO_ID, data, at)
@@ -238,7 +238,7 @@ def _write_event(move, first, historic, texts, users, data, at):  # type: ignore
     return write_plain(texts, first + TO_END, data, at)
 
 
-@njit(cache=True)
+@compiled
 def _write_evidence(move, first, texts, data, at):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Write the figures that there are (from 0 on, and finite), and the cuts."""
     brace = at

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from streams.core.compiled import compiled
 
 
-@njit(cache=True)
+@compiled
 def read_varint(data, at, end):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the zigzag varint at `data[at]`, and the place after it; beyond `end` where it is cut off."""
     read, shift = np.uint64(0), np.uint64(0)
@@ -20,7 +21,7 @@ def read_varint(data, at, end):  # type: ignore[no-untyped-def] # noqa: ANN001, 
     return np.int64(0), end + 1
 
 
-@njit(cache=True)
+@compiled
 def varint_size(number):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the number of bytes of a number."""
     size, rest = 1, (number << 1) ^ (number >> 63)
@@ -30,7 +31,7 @@ def varint_size(number):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     return size
 
 
-@njit(cache=True)
+@compiled
 def write_varint(out, at, number):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Write a zigzag varint to `out[at]`; return the place after it."""
     rest = (number << 1) ^ (number >> 63)

@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+import google_crc32c
 import numpy as np
 from aiokafka import codec
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
-from aiokafka.record.util import calc_crc32c
 
 from streams.wire.block import Block, Pairs
 from streams.wire.records import fitting, join, split
@@ -72,7 +72,7 @@ class WholeBatch:
 
     def validate_crc(self) -> bool:
         """Say whether the batch is as it was sent."""
-        return bool(calc_crc32c(memoryview(self._data)[ATTRIBUTES:]) == self._crc)
+        return bool(google_crc32c.value(self._data[ATTRIBUTES:]) == self._crc)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batch, unless nothing of it is wanted.
@@ -183,7 +183,7 @@ class Written:
         if not self._built:
             self._built = True
             self._write_head(crc=0)
-            self._write_head(crc=calc_crc32c(memoryview(self._data)[ATTRIBUTES:]))
+            self._write_head(crc=google_crc32c.value(bytes(memoryview(self._data)[ATTRIBUTES:])))
         return self._data
 
     def _write_head(self, crc: int) -> None:

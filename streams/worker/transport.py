@@ -48,7 +48,7 @@ from streams.worker.batch import records, whole
 from streams.worker.chunk import Chunk
 
 log = logging.getLogger(__name__)
-FETCH_BYTES = 2 << 20
+FETCH_BYTES = 1 << 20
 FETCH_WAIT_MS = 100
 EMBEDDED_FETCH_WAIT_MS = 20
 """The embedded broker sleeps through half of a fetch's wait before it looks again, new records or not."""
