@@ -121,6 +121,7 @@ class Hold(Generic[T]):
             self._put(ident, self._decode(value))
 
     def _put(self, ident: str, waiting: T) -> None:
+        self._drop(ident)
         self._waiting[ident] = waiting
         self._of_user.setdefault(waiting.user, set()).add(ident)
         self._await(ident, waiting)
