@@ -58,6 +58,8 @@ class Pairs:
     @classmethod
     def joined(cls, parts: Sequence[Pairs]) -> Pairs:
         """Return parts that follow upon one another as one."""
+        if len(parts) == 1:
+            return parts[0]
         starts = list(accumulate((len(part.data) for part in parts), initial=0))[:-1]
         keys, values, headers = (
             np.concatenate([spans + start * (spans >= 0) for spans, start in zip(column, starts, strict=True)])

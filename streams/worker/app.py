@@ -251,7 +251,7 @@ class Awaken(faust.App):
         """Fold what has become due and commit, every `commit_seconds`, for as long as the partition is held."""
         try:
             while not partition.closing:
-                await asyncio.sleep(self.settings.commit_seconds)
+                await partition.rest(self.settings.commit_seconds)
                 if self.working:
                     partition.pump(FOLDED_AT_ONCE)
                     self._pace(partition)

@@ -29,7 +29,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -151,11 +151,11 @@ class Gathering(ABC):
         self, producer: AIOKafkaProducer, place: TopicPartition, parts: Sequence[Pairs], sent: list[Awaitable[Any]]
     ) -> None:
         """Hand records to the producer in batches; add to `sent` what to await for their acknowledgement."""
-        pairs = parts[0] if len(parts) == 1 else Pairs.joined(parts)
-        for batch in written(pairs, BATCH_BYTES, transactional=self.transactional):
-            acknowledged = await producer.send_batch(batch, place.topic, partition=place.partition)
-            sent.append(acknowledged)
-        metrics.COMMITTED.labels(place.topic).inc(len(pairs))
+        for pairs in _gathered(parts):
+            for batch in written(pairs, BATCH_BYTES, transactional=self.transactional):
+                acknowledged = await producer.send_batch(batch, place.topic, partition=place.partition)
+                sent.append(acknowledged)
+            metrics.COMMITTED.labels(place.topic).inc(len(pairs))
 
 
 class TransactionalLedger(Gathering):
@@ -228,6 +228,18 @@ class PlainLedger(Gathering):
     async def close(self) -> None:
         """Stop the producer; what waits is not written."""
         await _stop(self._producer)
+
+
+def _gathered(parts: Iterable[Pairs]) -> Iterator[Pairs]:
+    """Yield parts that follow upon one another, joined where they are small, for each batch costs its own."""
+    some: list[Pairs] = []
+    for part in parts:
+        some.append(part)
+        if sum(len(one.data) for one in some) >= BATCH_BYTES:
+            yield Pairs.joined(some)
+            some = []
+    if some:
+        yield Pairs.joined(some)
 
 
 def _pairs(records: Pairs | Iterable[Keyed]) -> Pairs:

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Protocol
 
@@ -40,7 +41,8 @@ from streams.worker.ledger import Fenced, Ledger
 
 Forget = Callable[[str], Awaitable[object]]
 log = logging.getLogger(__name__)
-MOST_PENDING_BYTES = 32 << 20
+DUE_BYTES, MOST_PENDING_BYTES = 8 << 20, 64 << 20
+"""So much that waits to be written makes a commit due at once; with so much, folding waits for it."""
 FOLDED_AT_ONCE = 16_384
 """Events: as many as keep the loop busy for some tens of milliseconds, with every dimension on."""
 RETRY_SECONDS = 0.5
@@ -110,7 +112,7 @@ class Partition:
         self._encoder = Encoder(f"awaken/{settings.group}")
         shard.trials.window_ms = round(settings.push.attribution_days * DAY)
         shard.trials.patience_ms = round(settings.historic_hours * HOUR)
-        self._committing = asyncio.Lock()
+        self._committing, self._due = asyncio.Lock(), asyncio.Event()
         self._late_ms = round(settings.push.invitation_hours * HOUR)
 
     def follow(self, chunk: Chunk) -> None:
@@ -189,8 +191,17 @@ class Partition:
         """Return how many events of a topic wait for another topic."""
         return self.merge.waiting(self.topics.index(topic))
 
+    async def rest(self, seconds: float) -> None:
+        """Wait so long, or until so much is pending that a commit is due."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._due.wait()
+        self._due.clear()
+
     async def relieve(self) -> None:
-        """Wait until what is pending fits in memory again."""
+        """Have what is pending committed soon if it is much, and wait until it fits in memory again."""
+        if self.ledger.pending_bytes > DUE_BYTES:
+            self._due.set()
         while self.ledger.pending_bytes > MOST_PENDING_BYTES and not self.closing:
             await self.commit()
 
