@@ -20,6 +20,7 @@ from numba import njit
 from streams.column import Column
 from streams.core.compiled import compiled
 from streams.core.hash import hash64
+from streams.wire.block import read_only
 
 FIRST_BITS = 11
 FIRST_ROWS = 1024
@@ -87,7 +88,7 @@ class Index:
         """Return the row numbers (i4[n]) of keys that are spans (i8[n, 2], none of them null) of `data` (u1[size])."""
         self._make_room(len(spans), int((spans[:, 1] - spans[:, 0]).sum()))
         who = np.empty(len(spans), np.int32)
-        self._count = _intern(_unwritable(data), _unwritable(spans), self._table, self._count, who)
+        self._count = _intern(read_only(data), read_only(spans), self._table, self._count, who)
         return who
 
     def find(self, key: bytes) -> int | None:
@@ -160,13 +161,6 @@ def _in_one_run(keys: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
     """Return keys as one run of bytes (u1[size]), and their spans (i8[n, 2])."""
     ends = np.cumsum(np.fromiter(map(len, keys), np.int64, len(keys)))
     return np.frombuffer(b"".join(keys), np.uint8), np.stack([ends - np.diff(ends, prepend=0), ends], axis=1)
-
-
-def _unwritable(array: np.ndarray) -> np.ndarray:
-    """Return an array as one that is only read: so the compiler sees one type of it, wherever it comes from."""
-    array = np.ascontiguousarray(array).view()
-    array.flags.writeable = False
-    return array
 
 
 @compiled

@@ -85,6 +85,13 @@ class Pairs:
         yield from zip(cut(self.data, self.keys), cut(self.data, self.values), strict=True)
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Return an array as one that is only read: so the compiler sees one type of it, wherever it comes from."""
+    array = np.ascontiguousarray(array).view()
+    array.flags.writeable = False
+    return array
+
+
 def cut(data: np.ndarray, spans: np.ndarray) -> list[bytes | None]:
     """Return the bytes at spans (i8[n, 2]) of `data`, None for null."""
     there = spans[spans[:, 0] >= 0]

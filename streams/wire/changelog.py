@@ -17,7 +17,7 @@ import numpy as np
 from streams.core.compiled import compiled
 from streams.core.row import LAYOUT, ORDER, ROW
 from streams.wire import layout
-from streams.wire.block import Pairs
+from streams.wire.block import Pairs, read_only
 
 MAGIC = b"AW"
 HEAD_SIZE, ROW_SIZE, ORDER_SIZE = 4, ROW.itemsize, ORDER.itemsize
@@ -78,10 +78,11 @@ def decode_rows(data: np.ndarray, values: np.ndarray) -> Decoded:
     Raises:
         UnknownLayout: a value is none of ours, or of a version that is newer than this one.
     """
+    data, values = read_only(data), read_only(values)
     if _strange(data, values, LAYOUT):
         present = [_present(data[a:b].tobytes()) for a, b in values.tolist()]
         made = Pairs.of((None, value) for value in present)
-        data, values = made.data, made.values
+        data, values = read_only(made.data), read_only(made.values)
     sizes = values[:, 1] - values[:, 0]
     n, starts = len(values), values[:, 0].copy()
     if n and sizes.min() < HEAD_SIZE + ROW_SIZE:

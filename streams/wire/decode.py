@@ -30,7 +30,7 @@ from streams.core.row import (
 from streams.core.window import I4_MAX
 from streams.dictionary import Codes, Table, find
 from streams.wire import scan
-from streams.wire.block import NOTHING, Block, Record, cut
+from streams.wire.block import NOTHING, Block, Record, cut, read_only
 from streams.wire.event import Click, Feedback, Order, Profile, instant_ms
 
 EARLIEST_AT = 631_152_000_000
@@ -187,7 +187,7 @@ def decode(
     block = block if isinstance(block, Block) else Block.of(block)
     task = Task(source, latest_at, minor_units, keyed)
     events = np.zeros(len(block), EVENT)
-    data = _read_only(block.data)
+    data = read_only(block.data)
     keys = np.require(block.keys, None, ["C", "W"]) if keyed else np.full((len(block), 2), NOTHING)
     scanned, asides = _scanned(task, data, block.values, keys, names, events)
     bad: list[Bad] = []
@@ -206,13 +206,6 @@ def decode(
     if bad:
         keys, events = keys[good], events[good]
     return Decoded(data, keys, events, payloads, bad, inviters)
-
-
-def _read_only(data: np.ndarray) -> np.ndarray:
-    """Return the same bytes to read only: whosever they are, what reads them is compiled once."""
-    data = data.view()
-    data.flags.writeable = False
-    return data
 
 
 def _scanned(
@@ -390,7 +383,7 @@ def _with_users(data: np.ndarray, keys: np.ndarray, read: Read) -> np.ndarray:
     ends = len(data) + np.cumsum([len(user) for user in users], dtype=np.int64)
     keys[read.places, 1] = ends
     keys[read.places, 0] = ends - [len(user) for user in users]
-    return _read_only(np.concatenate([data, np.frombuffer(b"".join(users), np.uint8)])) if users else data
+    return read_only(np.concatenate([data, np.frombuffer(b"".join(users), np.uint8)])) if users else data
 
 
 def _payloads(source: int, block: Block, events: np.ndarray, good: np.ndarray) -> Payloads:
