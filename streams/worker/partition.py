@@ -43,6 +43,8 @@ Forget = Callable[[str], Awaitable[object]]
 log = logging.getLogger(__name__)
 DUE_BYTES, MOST_PENDING_BYTES = 8 << 20, 64 << 20
 """So much that waits to be written makes a commit due at once; with so much, folding waits for it."""
+DUE_EVENTS = 65_536
+"""So many events folded since the last commit make another one due: it takes their users' rows all at once."""
 FOLDED_AT_ONCE = 16_384
 """Events: as many as keep the loop busy for some tens of milliseconds, with every dimension on."""
 RETRY_SECONDS = 0.5
@@ -113,6 +115,7 @@ class Partition:
         shard.trials.window_ms = round(settings.push.attribution_days * DAY)
         shard.trials.patience_ms = round(settings.historic_hours * HOUR)
         self._committing, self._due = asyncio.Lock(), asyncio.Event()
+        self._uncommitted = 0
         self._late_ms = round(settings.push.invitation_hours * HOUR)
 
     def follow(self, chunk: Chunk) -> None:
@@ -156,6 +159,7 @@ class Partition:
         moves, are_more = [], most is not None and len(events) >= most
         if len(events):
             self._count(events)
+            self._uncommitted += len(events)
             with step.FOLD:
                 moves.append(self.shard.fold(events, self._payloads))
             self._count_objections()
@@ -200,7 +204,7 @@ class Partition:
 
     async def relieve(self) -> None:
         """Have what is pending committed soon if it is much, and wait until it fits in memory again."""
-        if self.ledger.pending_bytes > DUE_BYTES:
+        if self.ledger.pending_bytes > DUE_BYTES or self._uncommitted > DUE_EVENTS:
             self._due.set()
         while self.ledger.pending_bytes > MOST_PENDING_BYTES and not self.closing:
             await self.commit()
@@ -376,5 +380,6 @@ class Partition:
         return record.key, record.value, headers
 
     def _changed(self) -> Pairs:
+        self._uncommitted = 0
         with step.CHANGED:
             return self.shard.take_changed()

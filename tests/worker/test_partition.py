@@ -15,6 +15,7 @@ from streams.wire.block import Block, Pairs
 from streams.wire.changelog import ASIDE
 from streams.wire.control import Backfill, encode, key_of
 from streams.wire.message import Decision, read_transition
+from streams.worker import partition as room
 from streams.worker.chunk import Chunk
 from streams.worker.control import View
 from streams.worker.partition import Gap, Partition, rules_of
@@ -355,3 +356,30 @@ def test_folded_a_part_at_a_time_it_comes_to_the_same(most):
     assert told[0] == told[1]
     assert one.ledger.positions == other.ledger.positions
     assert one.shard.rows[:4].tobytes() == other.shard.rows[:4].tobytes()
+
+
+@pytest.mark.parametrize("much", ["DUE_BYTES", "DUE_EVENTS"])
+def test_a_commit_is_due_when_its_time_comes_or_much_waits_for_it(monkeypatch, much):
+    held = partition()
+    held.receive(chunk("clicks", click(T0), click(T0 + 1)))
+    held._reader.ends = dict.fromkeys(held.topics, EVER)
+    held.pump()
+    held.ledger.pending_bytes = 3
+
+    async def rest(seconds, most):
+        await held.relieve()
+        async with asyncio.timeout(most):
+            await held.rest(seconds)
+
+    async def live():
+        await rest(0.01, 60)
+        with pytest.raises(TimeoutError):
+            await rest(3600, 0.05)
+        monkeypatch.setattr(room, much, 1)
+        await rest(3600, 60)
+        await held.commit()
+        held.ledger.pending_bytes = 0
+        with pytest.raises(TimeoutError):
+            await rest(3600, 0.05)
+
+    asyncio.run(live())
