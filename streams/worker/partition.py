@@ -41,7 +41,7 @@ from streams.worker.ledger import Fenced, Ledger
 
 Forget = Callable[[str], Awaitable[object]]
 log = logging.getLogger(__name__)
-DUE_BYTES, MOST_PENDING_BYTES = 8 << 20, 64 << 20
+DUE_BYTES, MOST_PENDING_BYTES = 8 << 20, 48 << 20
 """So much that waits to be written makes a commit due at once; with so much, folding waits for it."""
 DUE_EVENTS = 65_536
 """So many events folded since the last commit make another one due: it takes their users' rows all at once."""
