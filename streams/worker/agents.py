@@ -103,8 +103,7 @@ async def _fold(partition: Partition, chunk: Chunk) -> None:
         if partition.closing:
             return
         partition.receive(part)
-        while partition.pump(FOLDED_AT_ONCE):  # noqa: ASYNC110 (nothing is waited for: others have their turn)
-            await asyncio.sleep(0)
+        await partition.fold_due()
         await partition.relieve()
         await asyncio.sleep(0)
 

@@ -33,7 +33,7 @@ from streams.worker.control import LET_GO_SECONDS, Control
 from streams.worker.flow import FlowControl
 from streams.worker.freeze import sketch_regularly
 from streams.worker.ledger import Fenced, Ledger, PlainLedger, TransactionalLedger
-from streams.worker.partition import FOLDED_AT_ONCE, Forget, Partition, nobody, rules_of
+from streams.worker.partition import Forget, Partition, nobody, rules_of
 from streams.worker.recovery import recover
 from streams.worker.store import UserTable
 from streams.worker.transport import ChunkTransport
@@ -253,7 +253,7 @@ class Awaken(faust.App):
             while not partition.closing:
                 await partition.rest(self.settings.commit_seconds)
                 if self.working:
-                    partition.pump(FOLDED_AT_ONCE)
+                    await partition.fold_due()
                     self._pace(partition)
                     await partition.commit()
                     self._measure(partition)

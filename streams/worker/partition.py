@@ -172,6 +172,11 @@ class Partition:
             metrics.TRIAL_USERS.labels(trial, arm).inc()
         return are_more
 
+    async def fold_due(self) -> None:
+        """Fold all events whose turn has come, a part at a time, others having theirs in between."""
+        while not self.closing and self.pump(FOLDED_AT_ONCE):  # noqa: ASYNC110 (nothing is waited for)
+            await asyncio.sleep(0)
+
     def heed(self, view: View) -> None:
         """Go by what stands on `control`: how far absence may be decided, its stops, backfills and rules."""
         self.shard.trust(*trusted(self.settings, view))
