@@ -49,7 +49,7 @@ from streams.worker.chunk import Chunk
 
 log = logging.getLogger(__name__)
 FETCH_BYTES = 1 << 20
-FETCH_LEAST_BYTES, FETCH_WAIT_MS = 256 << 10, 20
+FETCH_LEAST_BYTES, FETCH_WAIT_MS = 256 << 10, 10
 """A broker that answers at once brings a few records a thousand times a second, and has time for nothing else."""
 EMBEDDED_FETCH_WAIT_MS = 20
 """The embedded broker sleeps through half of a fetch's wait before it looks again, new records or not."""
