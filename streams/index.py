@@ -20,7 +20,7 @@ from numba import njit
 from streams.column import Column
 from streams.core.compiled import compiled
 from streams.core.hash import hash64
-from streams.wire.block import read_only
+from streams.wire.block import read_only, spans_until
 
 FIRST_BITS = 11
 FIRST_ROWS = 1024
@@ -112,7 +112,7 @@ class Index:
         ends = np.empty(len(rows), np.int64)
         joined = np.empty(int(_total(rows, self._ends.array)), np.uint8)
         _gather(rows, self._ends.array, self._blob.array, joined, ends)
-        return joined, np.stack([ends - np.diff(ends, prepend=0), ends], axis=1)
+        return joined, spans_until(ends)
 
     def keys(self, rows: np.ndarray) -> list[bytes]:
         """Return the keys of rows (i8[n])."""
@@ -160,7 +160,7 @@ class Index:
 def _in_one_run(keys: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray]:
     """Return keys as one run of bytes (u1[size]), and their spans (i8[n, 2])."""
     ends = np.cumsum(np.fromiter(map(len, keys), np.int64, len(keys)))
-    return np.frombuffer(b"".join(keys), np.uint8), np.stack([ends - np.diff(ends, prepend=0), ends], axis=1)
+    return np.frombuffer(b"".join(keys), np.uint8), spans_until(ends)
 
 
 @compiled

@@ -50,7 +50,7 @@ class Pairs:
         rows = [(r[0], r[1], _written(r[2]) if len(r) > 2 and r[2] else None) for r in records]  # noqa: PLR2004
         parts = [part for row in rows for part in row]
         ends = np.fromiter(accumulate(len(part or b"") for part in parts), np.int64, len(parts))
-        spans = np.stack([ends - np.diff(ends, prepend=0), ends], axis=1)
+        spans = spans_until(ends)
         spans[[k for k, part in enumerate(parts) if part is None]] = NOTHING
         data = np.frombuffer(bytearray().join(part or b"" for part in parts), np.uint8)
         return cls(data, spans[::3].copy(), spans[1::3].copy(), spans[2::3].copy())
@@ -83,6 +83,11 @@ class Pairs:
     def each(self) -> Iterator[tuple[bytes | None, bytes | None]]:
         """Yield (key, value) of each."""
         yield from zip(cut(self.data, self.keys), cut(self.data, self.values), strict=True)
+
+
+def spans_until(ends: np.ndarray, first: int = 0) -> np.ndarray:
+    """Return the spans (i8[n, 2]) of what lies one after the other from `first` on, by where each ends (i8[n])."""
+    return np.stack([ends - np.diff(ends, prepend=first), ends], axis=1)
 
 
 def read_only(array: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 from streams.core.compiled import compiled
 from streams.core.row import LAYOUT, ORDER, ROW
 from streams.wire import layout
-from streams.wire.block import Pairs, read_only
+from streams.wire.block import Pairs, read_only, spans_until
 
 MAGIC = b"AW"
 HEAD_SIZE, ROW_SIZE, ORDER_SIZE = 4, ROW.itemsize, ORDER.itemsize
@@ -65,7 +65,7 @@ def encode_rows(
     lengths[: len(profiles)] = [len(profile or b"") for profile in profiles]
     told = np.frombuffer(b"".join(profile or b"" for profile in profiles), np.uint8)
     ends = len(before) + np.cumsum(HEAD_SIZE + ROW_SIZE + counts.astype(np.int64) * ORDER_SIZE + lengths)
-    spans = np.stack([ends - np.diff(ends, prepend=len(before)), ends], axis=1)
+    spans = spans_until(ends, len(before))
     block = np.empty(int(ends[-1]) if len(ends) else len(before), np.uint8)
     block[: len(before)] = before
     _pack(_bytes(rows), who, counts, _bytes(orders), told, lengths, SIZES, LAYOUT, block, len(before))
