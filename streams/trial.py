@@ -155,10 +155,12 @@ class Trials:
             self.sums[slot] = _tally(value)
 
     def _put(self, user: str, windows: tuple[Window, ...]) -> None:
-        known = self._open.get(user, ())
+        known = [window.due for window in self._open.get(user, ())]
         self._open[user] = windows
-        for due in {window.due for window in windows}.difference([window.due for window in known]):
-            heapq.heappush(self._due, (due, user))
+        for window in windows:
+            if window.due not in known:
+                known.append(window.due)
+                heapq.heappush(self._due, (window.due, user))
 
     def _leave(self, user: str, windows: Sequence[Window]) -> None:
         """Leave a user no other windows than these, which he has already."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from msgspec.structs import replace
-
 from streams.hold import NextStep
 from streams.settings import DAY
 
@@ -101,7 +99,7 @@ class Decider:
                 # Of two at the same time the more important one is asked first, and has the place under a cap.
                 ordered = sorted(hearings, key=lambda h: (h.case.candidate.at, -h.playbook.priority))
                 for hearing, answer in zip(ordered, await self.gate.admit([h.ask() for h in ordered]), strict=True):
-                    hearing.gate = answer
+                    hearing.admit(answer)
             case "purse":
                 await self._ask_purse(hearings, users)
                 # What there is no room for does not count against his cap.
@@ -124,7 +122,7 @@ class Decider:
         waiting = [hearing for hearing in hearings if hearing.purse is None]
         out: dict[str, set[str]] = {}
         while waiting:
-            bills = [(hearing, bill) for hearing in waiting if (bill := _bill(hearing)) is not None]
+            bills = _bills(waiting)
             waiting = []
             for (hearing, _), answer in zip(bills, await self.purse.reserve([b for _, b in bills], now), strict=True):
                 candidate, short = hearing.case.candidate, answer.short
@@ -134,12 +132,12 @@ class Decider:
                     gone.add(short.of)
                     again = self.triggers.again(candidate, users.words(candidate.user), gone)
                     if again.offer is not None:
-                        hearing.case = replace(hearing.case, candidate=again)
+                        hearing.draw_again(again)
                         waiting.append(hearing)
 
     async def _look_into_purse(self, hearings: Sequence[Hearing]) -> None:
         """Say of each whether there would be room for what it costs."""
-        bills = [(hearing, bill) for hearing in hearings if (bill := _bill(hearing)) is not None]
+        bills = _bills(hearings)
         charges = [charge for _, bill in bills for charge in bill.charges]
         balances = iter(await self.purse.balances([account for account, _ in charges]) if charges else ())
         for hearing, bill in bills:
@@ -147,11 +145,9 @@ class Decider:
             hearing.purse = next((account.purse for account, room in rooms if not room), "")
 
 
-def _bill(hearing: Hearing) -> Reservation | None:
-    """Return what the purse is asked; who costs nothing that is limited needs not ask."""
-    bill = hearing.bill()
-    hearing.purse = "" if bill is None else hearing.purse
-    return bill
+def _bills(hearings: Iterable[Hearing]) -> list[tuple[Hearing, Reservation]]:
+    """Return what the purse is asked by each that costs something that is limited."""
+    return [(hearing, bill) for hearing in hearings if (bill := hearing.bill()) is not None]
 
 
 def following(decision: Decision, settings: Settings) -> NextStep | None:

@@ -66,7 +66,7 @@ EPISODE = "episode:"
 """As a limit's `but_not`: the ask's own episode."""
 
 _LUA = Path(__file__).with_name("lua")
-_ADMIT = Script(_LUA / "admit.lua")
+_ADMIT = Script(_LUA / "admit.lua", shared=1)
 _CLAIM = Script(_LUA / "claim.lua")
 _COMPLETE = Script(_LUA / "complete.lua")
 _RELEASE = Script(_LUA / "release.lua")

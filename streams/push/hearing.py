@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from msgspec.structs import replace
+
 from streams.wire.message import Decision, Verdict, instant
 
 from .bill import bill
 from .charter import USAGE_WINDOW_MS
 from .gate import EVERY, Admission, Ask, Limit
-from .policy import FIRST, HOUR, LATER, WITHIN_LIMITS, episode_of, facts, opening, share_of, withheld, zone_for
+from .policy import HOUR, LATER, WITHIN_LIMITS, episode_of, facts, opening, share_of, withheld, zone_for
 from .quiet import quiet_until
 from .rhythm import best_hour, next_window
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from .charter import Message
     from .policy import Case, Needs, Reason
     from .purse import Reservation
+    from .trigger import Candidate
 
 Action = Literal["send", "hold", "suppress"]
 MINUTE = 60_000
@@ -43,7 +46,8 @@ class Hearing:
     """
 
     __slots__ = (
-        "breaker", "case", "decision", "gate", "message", "playbook", "purse", "push", "reachable", "trace", "withheld",
+        "_place", "breaker", "case", "decision", "gate", "message", "playbook", "purse", "push", "reachable", "trace",
+        "withheld",
     )  # fmt: skip
 
     def __init__(self, case: Case) -> None:
@@ -58,6 +62,7 @@ class Hearing:
         self.breaker: bool | None = None
         self.decision: Decision | None = None
         self.trace: list[Verdict] = []
+        self._place = 0  # among the later rules
 
     def go(self) -> Needs | None:
         """Go on through the chain; return whose answer is needed next, None once there is a decision."""
@@ -69,13 +74,15 @@ class Hearing:
             if first.refused is not None:
                 self.decision = self._decided("suppress", first.refused)
                 return None
-        elif len(trace) == len(FIRST) and self.gate is not None and self.gate.verdict == "admitted":
+        elif not self._place and self.gate is not None and self.gate.verdict == "admitted":
             trace.extend(WITHIN_LIMITS)
-        for rule in LATER[len(trace) - len(FIRST) :]:
+            self._place = len(WITHIN_LIMITS)
+        for rule in LATER[self._place :]:
             if rule.needs is not None and getattr(self, rule.needs) is None:
                 return rule.needs
             passed, detail = rule.test(self)
             trace.append(rule.verdict(passed, detail))
+            self._place += 1
             if not passed:
                 self.decision = self._decided("suppress", rule.reason)
                 return None
@@ -91,6 +98,16 @@ class Hearing:
             limits = (*limits, Limit("usage_capped", EVERY, USAGE_WINDOW_MS, most))
         ways = charter.ways(self.reachable)
         return Ask(candidate.id, candidate.user, candidate.at, limits, tags, ways, episode_of(candidate))
+
+    def admit(self, answer: Admission) -> None:
+        """Take the gate's answer; what costs nothing that is limited needs not ask the purse any more."""
+        self.gate = answer
+        self.purse = "" if self.bill() is None else None
+
+    def draw_again(self, candidate: Candidate) -> None:
+        """Take the candidate with another prize, which has its own bill."""
+        self.case = replace(self.case, candidate=candidate)
+        self.purse = "" if self.bill() is None else self.purse
 
     def bill(self) -> Reservation | None:
         """Return what the purse is asked; None where nothing that it costs is limited."""

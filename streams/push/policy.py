@@ -165,7 +165,13 @@ def share_of(text: str) -> float:
 
 def arm_of_all(user: str, push: Push) -> Arm:
     """Return whether a user belongs to those who get no push at all."""
-    return "holdout" if push.holdout and share_of(f"holdout {user}") < push.holdout else "treated"
+    return "holdout" if push.holdout and _lot(user) < push.holdout else "treated"
+
+
+@lru_cache(maxsize=4096)
+def _lot(user: str) -> float:
+    """Return a user's place among all, by which it is settled who gets no push at all."""
+    return share_of(f"holdout {user}")
 
 
 def withheld(candidate: Candidate, playbook: Playbook, push: Push) -> bool:

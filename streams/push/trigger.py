@@ -138,7 +138,7 @@ class Triggers:
         """
         message = self.by_name[name].message(step)
         ident = named(name, step, origin.key)
-        granted, words = self._grant(message.offer, ident, origin, known, out)
+        granted, words = self._grant(message.offer, ident, origin, known, out) if message.offer else (None, {})
         if self._catalogue:
             words = words | catalogue.words(self._catalogue, known.get("interest") or "")
         said = Words(known, words) if words else known

@@ -47,13 +47,14 @@ class Pairs:
     @classmethod
     def of(cls, records: Iterable[Keyed]) -> Pairs:
         """Return records that come one by one as columns."""
-        rows = [(r[0], r[1], _written(r[2]) if len(r) > 2 and r[2] else None) for r in records]  # noqa: PLR2004
-        parts = [part for row in rows for part in row]
-        ends = np.fromiter(accumulate(len(part or b"") for part in parts), np.int64, len(parts))
-        spans = spans_until(ends)
-        spans[[k for k, part in enumerate(parts) if part is None]] = NOTHING
-        data = np.frombuffer(bytearray().join(part or b"" for part in parts), np.uint8)
-        return cls(data, spans[::3].copy(), spans[1::3].copy(), spans[2::3].copy())
+        records = list(records)
+        parts = [r[0] for r in records] + [r[1] for r in records]
+        parts += [_written(r[2]) if len(r) > 2 and r[2] else None for r in records]  # noqa: PLR2004
+        sizes = np.array([NOTHING if part is None else len(part) for part in parts], np.int64)
+        spans = spans_until(np.maximum(sizes, 0).cumsum())
+        spans[sizes == NOTHING] = NOTHING
+        data = np.frombuffer(bytearray().join([part for part in parts if part]), np.uint8)
+        return cls(data, *spans.reshape(3, len(records), 2))
 
     @classmethod
     def joined(cls, parts: Sequence[Pairs]) -> Pairs:

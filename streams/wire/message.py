@@ -33,8 +33,8 @@ class Transition(Struct, frozen=True, rename={"from_": "from"}):
     evidence: dict[str, int | float | str | None]
 
 
-class Verdict(Struct, frozen=True):
-    """What one rule of the policy chain said."""
+class Verdict(Struct, frozen=True, omit_defaults=True):
+    """What one rule of the policy chain said; `detail` is left out where there is none."""
 
     rule: str
     passed: bool
@@ -138,6 +138,7 @@ class _Event(Struct):
     data: object
 
 
+THOUSANDTHS = tuple(f".{ms:03d}Z" for ms in range(1000))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -153,7 +154,7 @@ def envelope(ident: str, kind: str, user: str, at: int, source: str, data: objec
 
 def instant(at: int) -> str:
     """Return int ms UTC as RFC 3339 text with milliseconds."""
-    return f"{_to_the_second(at // 1000)}.{at % 1000:03d}Z"
+    return _to_the_second(at // 1000) + THOUSANDTHS[at % 1000]
 
 
 @lru_cache(maxsize=4096)
@@ -172,11 +173,10 @@ def playbook_of(decision: str) -> str:
 
 
 def _head(payload: Transition | Decision | Outcome) -> tuple[str, str, str]:
-    match payload:
-        case Decision():
-            return payload.id, f"awaken.push.{payload.action}", payload.user
-        case Outcome():
-            return f"{payload.decision}/{payload.channel}", f"awaken.push.{payload.outcome}", payload.user
+    if isinstance(payload, Decision):
+        return payload.id, f"awaken.push.{payload.action}", payload.user
+    if isinstance(payload, Outcome):
+        return f"{payload.decision}/{payload.channel}", f"awaken.push.{payload.outcome}", payload.user
     raise TypeError(f"{type(payload).__name__} is written by its own module")
 
 

@@ -30,6 +30,7 @@ from streams.push.breaker import refused
 from streams.push.decider import Decider, following
 from streams.push.deliverer import Deliverer
 from streams.push.trigger import Candidate, trigger_topics
+from streams.wire.block import cut
 from streams.wire.message import Decision, Outcome, encode, read_decision, read_transition
 from streams.worker.app import Awaken
 from streams.worker.calendar import Calendar, observe
@@ -111,7 +112,8 @@ async def _fold(partition: Partition, chunk: Chunk) -> None:
 async def _decide(partition: Partition, chunk: Chunk, decider: Decider) -> None:
     """Decide about each transition that is a playbook's trigger."""
     may_trigger = decider.triggers.may_trigger
-    triggers = [read_transition(r.value) for r in chunk.records if r.value and may_trigger(r.value)]
+    values = cut(chunk.records.data, chunk.records.values)
+    triggers = [read_transition(value) for value in values if value and may_trigger(value)]
     transitions = partition.known(triggers)
     names = [transition.subject for transition in transitions]
     decisions = await patiently(

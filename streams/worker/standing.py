@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,7 +11,6 @@ from streams import consent
 from streams.core.row import DAY
 from streams.core.window import count_bits
 from streams.people import NONE, People
-from streams.playbook import Playbook
 from streams.push.breaker import approved
 from streams.push.phase import phase_of
 from streams.push.policy import Standing
@@ -26,6 +26,19 @@ SAMPLE = 4096
 """Users whose hours stand for everybody's."""
 
 
+class Asked(NamedTuple):
+    """What a playbook asks of how its users stand.
+
+    `dimension` and `value` are where a transition brings them; empty where it was a day that has come, or a reward:
+    neither goes away.
+    """
+
+    dimension: str = ""
+    value: str = ""
+    rhythm: bool = False
+    phase: str = "growth"
+
+
 class Users:
     """A partition's users, as the pushes of one batch ask about them; each is looked up once.
 
@@ -37,7 +50,7 @@ class Users:
         self._partition = partition
         self._everybody: Sequence[int] = ()
         self._phase = ""
-        self._offering: dict[str, bool] = {}
+        self._asked: dict[str, Asked] = {}
         self._known: dict[str, Words] = {}
         self._look_up(dict.fromkeys(names))
 
@@ -67,34 +80,41 @@ class Users:
         In history that is played (clock = "event") everything lies ahead of its pushes, so nobody asks; but for later
         steps, which come when their time has come.
         """
-        settings, shard = self._partition.settings, self._partition.shard
+        settings = self._partition.settings
         if settings.clock == "event" and push.step == 1:
             return Standing()
         words = self.words(push.user)
         if not words.known:
             return Standing()
         people, place = words.people, words.place
-        playbook = settings.playbooks.get(push.playbook)
-        rhythm = playbook is not None and playbook.timing == "best_hour"
+        asked = self._asked.get(push.playbook) or self._ask(push.playbook)
         return Standing(
-            there=playbook is None or _is_there(shard, words, playbook, push),
+            there=not asked.dimension or _is_there(words, asked, push),
             complaints=people.column("complaints")[place],
             fatigue=people.values("fatigue")[place],
             coupon=people.values("coupon")[place],
             activity=people.values("activity")[place],
             active_days=int(count_bits(people.column("active_days")[place], 28)) if settings.push.cap_per_visit else 0,
-            hours=people.column("hours")[place] if rhythm else (),
-            everybody=self._hours_of_all() if rhythm else (),
-            phase=self._phase_now() if playbook is not None and self._offers(push.playbook, playbook) else "growth",
+            hours=people.column("hours")[place] if asked.rhythm else (),
+            everybody=self._hours_of_all() if asked.rhythm else (),
+            phase=asked.phase,
         )
 
-    def _offers(self, name: str, playbook: Playbook) -> bool:
-        """Say whether any message of a playbook is an offer, asked once for each batch."""
-        found = self._offering.get(name)
-        if found is None:
-            found = any(playbook.message(step).kind == "offer" for step in range(1, len(playbook.steps) + 2))
-            self._offering[name] = found
-        return found
+    def _ask(self, name: str) -> Asked:
+        """Return what a playbook asks, looked at once for each batch."""
+        playbook, asked = self._partition.settings.playbooks.get(name), Asked()
+        if playbook is not None:
+            dimension, _, value = playbook.on.partition(".")
+            kept = self._partition.shard.place(dimension) is not None
+            offers = any(playbook.message(step).kind == "offer" for step in range(1, len(playbook.steps) + 2))
+            asked = Asked(
+                dimension=dimension if kept else "",
+                value=value,
+                rhythm=playbook.timing == "best_hour",
+                phase=self._phase_now() if offers else "growth",
+            )
+        self._asked[name] = asked
+        return asked
 
     def _phase_now(self) -> str:
         """Return the product's phase, asked once for each batch; a partition's users are like all."""
@@ -195,11 +215,8 @@ FIGURES: dict[str, Callable[[Words], str | int]] = {
 """What a row says beside its values; 0 or empty for nothing."""
 
 
-def _is_there(shard: Shard, words: Words, playbook: Playbook, push: Candidate | Decision) -> bool:
+def _is_there(words: Words, asked: Asked, push: Candidate | Decision) -> bool:
     """Say whether a user still is where the transition brought him: not back, nor corrected."""
-    dimension, _, value = playbook.on.partition(".")
-    if shard.place(dimension) is None:  # a day has come, or a reward: neither goes away
-        return True
     if words.people.column("seq")[words.place] < seq_of(push.transition):  # not told by this row: it is told again
         return True
-    return words.people.holds_since(words.place, dimension, value, push.since or push.at)
+    return words.people.holds_since(words.place, asked.dimension, asked.value, push.since or push.at)
