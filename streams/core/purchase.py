@@ -38,23 +38,6 @@ def take_place(state, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN2
 
 
 @compiled
-def is_empty(weekly):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Say whether nothing stands in any week."""
-    found = 0
-    for w in range(WEEKS):
-        found |= weekly["spend"][w] | weekly["orders"][w] | weekly["coupons"][w]
-    return found == 0
-
-
-@compiled
-def held(rows, who, purchases, places):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Write into `places` (i4[n]) where the rows `who` have theirs, 0 for who has none or an empty one."""
-    for k in range(who.size):
-        place = rows[who[k]]["purchases"]
-        places[k] = 0 if place == 0 or is_empty(purchases[place]) else place
-
-
-@compiled
 def put(state, row, place, purchases, k):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Put what was read back of a user where he had his `place` (0: nowhere); return how many of `purchases` are in.
 

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 
 from streams.core.compiled import compiled
-from streams.core.purchase import held
 from streams.core.row import LAYOUT, ORDER, PURCHASES, ROW
 from streams.wire import layout
 from streams.wire.block import Pairs, read_only, spans_until
@@ -72,8 +71,7 @@ def encode_rows(
     lengths = np.zeros(len(who), np.int64)
     lengths[: len(profiles)] = [len(profile or b"") for profile in profiles]
     told = np.frombuffer(b"".join(profile or b"" for profile in profiles), np.uint8)
-    places = np.empty(len(who), np.int32)
-    held(rows, who, purchases, places)
+    places = rows["purchases"][who]
     sizes = HEAD_SIZE + ROW_SIZE + (places > 0) * PURCHASES_SIZE + counts.astype(np.int64) * ORDER_SIZE + lengths
     ends = len(before) + np.cumsum(sizes)
     spans = spans_until(ends, len(before))
