@@ -25,12 +25,13 @@ The way of the data, and the order in which to read:
     trial.py                what pushed users did, and those from whom pushes were withheld
     consent.py              where and about what a user may be written to, as his profile and he himself say
     shard.py                one partition's users, which worker, replay and benchmark drive
-    core/row.py             the row, the order, the event, the move: four layouts
+    core/row.py             the row, orders and purchases, the event, the move: five layouts
     core/dimension.py       everything that a user can be, each dimension declared once
     core/rules.py           the thresholds as the compiled fold reads them
     core/fold.py            fold and advance: (row, event or time, rules) → row', moves
     core/window.py          rings of days and weeks, sets of active days, inside the row
     core/order.py           a user's orders, each to be found again by its id
+    core/purchase.py        … and what he bought by week
     core/activity.py        new, active, dormant, churned, returning: the transition table
     core/value.py           customer class, RFM, bands, coupons
     core/engagement.py      lifecycle stage, rung, attention

@@ -41,7 +41,7 @@ def forecast(shard: Shard, key: bytes, now: int, stops: np.ndarray = NO_STOPS) -
 def _alone(shard: Shard, key: bytes, number: int, stops: np.ndarray) -> Shard:
     """Return a shard under the same rules that holds this user and no other."""
     orders = shard.orders(number)
-    value, _ = encode_rows(shard.rows, np.array([number]), np.array([len(orders)], np.int32), orders)
+    value, _ = encode_rows(shard.rows, np.array([number]), shard.purchases, np.array([len(orders)], np.int32), orders)
     lone = Shard(shard.book)
     lone.trust(NEVER, stops)
     lone.restore(Pairs.of([(key, value.tobytes())]))

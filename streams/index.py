@@ -33,6 +33,8 @@ TOGETHER = 64
 LOW = 0xFFFFFFFF
 HASHES = 1 << 32
 """How many hashes there are, as `between` counts them."""
+MAX_KEY_BYTES = (1 << 32) - 1
+"""Of all keys together: where a key ends is told in four bytes."""
 
 
 class Table(NamedTuple):
@@ -43,7 +45,7 @@ class Table(NamedTuple):
             the other one run those that find no room before it.
         bits: how many of a hash's bits name its home.
         waiting: of the slots that were there before the table last doubled, those below it have not spread yet.
-        ends: i8[users], where each row's key ends in `blob` (u1[size]).
+        ends: u4[users], where each row's key ends in `blob` (u1[size]).
     """
 
     slots: np.ndarray
@@ -53,13 +55,17 @@ class Table(NamedTuple):
     blob: np.ndarray
 
 
+class IndexFull(OverflowError):
+    """The keys of one partition take more bytes than an index has room for."""
+
+
 class Index:
     """User keys by row number, and row numbers by key; rows count from 0 in the order in which keys first came."""
 
     def __init__(self) -> None:
         self._slots = Column(np.uint64, 2 << FIRST_BITS)
         self._bits, self._waiting, self._count = FIRST_BITS, 0, 0
-        self._ends = Column(np.int64, FIRST_ROWS)
+        self._ends = Column(np.uint32, FIRST_ROWS)
         self._blob = Column(np.uint8, FIRST_ROWS * 16)
 
     def __len__(self) -> int:
@@ -72,7 +78,7 @@ class Index:
 
     @property
     def ends(self) -> np.ndarray:
-        """Return where each row's key ends in `blob` (i8[users]); do not keep it either."""
+        """Return where each row's key ends in `blob` (u4[users]); do not keep it either."""
         return self._ends.array[: self._count]
 
     @property
@@ -138,8 +144,17 @@ class Index:
         return int(self._ends.array[self._count - 1]) if self._count else 0
 
     def _make_room(self, keys: int, size: int) -> None:
-        """Make sure that so many new keys of so many bytes in all fit."""
+        """Make sure that so many new keys of so many bytes in all fit.
+
+        Raises:
+            IndexFull: they might not.
+        """
         count, used = self._count + keys, self._used + size
+        if used > MAX_KEY_BYTES:
+            raise IndexFull(
+                f"{count:,} keys of a partition may take {used:,} bytes, and there is room for {MAX_KEY_BYTES:,}: "
+                "shorter keys or more partitions are needed"
+            )
         if count > len(self._ends.array):
             self._ends.grow(count)
         if used >= len(self._blob.array):  # one byte more: an empty key begins where the others end
@@ -188,10 +203,16 @@ def _spread(table, until):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
 
 
 @compiled
+def _start(ends, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    """Return where a row's key begins."""
+    return np.int64(ends[row - 1]) if row else np.int64(0)
+
+
+@compiled
 def _same(data, start, end, table, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Say whether the key of a row is data[start:end]."""
-    first = table.ends[row - 1] if row else 0
-    same = table.ends[row] - first == end - start
+    first = _start(table.ends, row)
+    same = np.int64(table.ends[row]) - first == end - start
     k = 0
     while same and start + k < end:
         same = table.blob[first + k] == data[start + k]
@@ -259,7 +280,7 @@ def _guess(data, spans, table, hashes, rows, heads):  # type: ignore[no-untyped-
 @njit(cache=True)
 def _append(data, start, end, table, count):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Write a new key behind the others; return how many there are then."""
-    first = table.ends[count - 1] if count else 0
+    first = _start(table.ends, count)
     table.blob[first : first + end - start] = data[start:end]
     table.ends[count] = first + end - start
     return count + 1
@@ -295,7 +316,7 @@ def _between(table, first, last, rows):  # type: ignore[no-untyped-def] # noqa: 
 def _total(rows, ends):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     total = np.int64(0)
     for row in rows:
-        total += ends[row] - (ends[row - 1] if row else 0)
+        total += np.int64(ends[row]) - _start(ends, row)
     return total
 
 
@@ -304,8 +325,8 @@ def _gather(rows, ends, blob, joined, stops):  # type: ignore[no-untyped-def] # 
     at = np.int64(0)
     for k in range(rows.size):
         row = rows[k]
-        first = ends[row - 1] if row else 0
-        size = ends[row] - first
+        first = _start(ends, row)
+        size = np.int64(ends[row]) - first
         for b in range(size):
             joined[at + b] = blob[first + b]
         at += size

@@ -38,7 +38,7 @@ def portrait(shard: Shard, key: bytes) -> dict[str, Any] | None:
         "dormant_after_days": _absence_days(shard, number),
         "transitions": int(row["seq"]),
         "orders": orders(row),
-        "windows": windows(row),
+        "windows": windows(row, shard.weekly(number)),
         "habits": habits(row),
         "interests": interests(shard, row),
         "source": shard.origins.name(int(row["source"])),
@@ -71,15 +71,15 @@ def orders(row: np.void) -> dict[str, Any]:
     }
 
 
-def windows(row: np.void) -> dict[str, list[int]]:
+def windows(row: np.void, weekly: np.void) -> dict[str, list[int]]:
     """Return the rings unrolled: the newest day or week first."""
     days = [(int(row["day"]) - k) % DAYS for k in range(DAYS)]
     weeks = [(int(row["week"]) - k) % WEEKS for k in range(WEEKS)]
     return {
         "clicks_by_day": row["daily_clicks"][days].tolist(),
-        "orders_by_week": row["weekly_orders"][weeks].tolist(),
-        "spend_by_week": row["weekly_spend"][weeks].tolist(),
-        "coupons_by_week": row["weekly_coupons"][weeks].tolist(),
+        "orders_by_week": weekly["orders"][weeks].tolist(),
+        "spend_by_week": weekly["spend"][weeks].tolist(),
+        "coupons_by_week": weekly["coupons"][weeks].tolist(),
     }
 
 

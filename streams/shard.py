@@ -31,6 +31,7 @@ from streams.core.row import (
     ORDER,
     ORDERS,
     PROFILES,
+    PURCHASES,
     ROW,
     RULES,
     SEED,
@@ -90,12 +91,13 @@ class Reached(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """A shard's columns: of users the first three, of orders the last."""
+    """A shard's columns: of users the first three, of orders and of users who bought the others."""
 
     rows: Column
     due: Column
     changed: Column
     pool: Column
+    purchases: Column
 
 
 class Shard:
@@ -128,8 +130,9 @@ class Shard:
         self.book = book
         self._places, self._sides = _places(book), _sides(book)
         self.index = Index()
-        self._columns = Columns(*(Column(dtype, FIRST_CAPACITY) for dtype in (ROW, np.int64, np.uint8, ORDER)))
-        self.heads = np.zeros(2, np.int64)
+        dtypes = ROW, np.int64, np.uint8, ORDER, PURCHASES
+        self._columns = Columns(*(Column(dtype, FIRST_CAPACITY) for dtype in dtypes))
+        self.heads = np.array([0, 0, 1])
         self.profiles: dict[int, bytes] = {}
         self.categories, self.origins = Dictionary(), Dictionary()
         self.periods = period.empty()
@@ -176,6 +179,11 @@ class Shard:
     def pool(self) -> np.ndarray:
         """Return the users' orders (ORDER[capacity])."""
         return self._columns.pool.array
+
+    @property
+    def purchases(self) -> np.ndarray:
+        """Return what users bought by week (PURCHASES[capacity]), at the places that their rows say."""
+        return self._columns.purchases.array
 
     def plan(self, plans: Sequence[Plan]) -> None:
         """Say which rules hold from when: those that held when the shard was last at work at once, others in time."""
@@ -267,7 +275,7 @@ class Shard:
         counts, orders = self._orders_of(who)
         profiles = list(map(self.profiles.get, who.tolist())) if self.profiles else []
         names, keys = self.index.gather(who)
-        data, values = encode_rows(self.rows, who, counts, orders, profiles, before=names)
+        data, values = encode_rows(self.rows, who, self.purchases, counts, orders, profiles, before=names)
         values[~self.rows["applied"][who].any(axis=1)] = NOTHING
         return Pairs(data, keys, values)
 
@@ -299,7 +307,9 @@ class Shard:
         self.sources[self.rows["source"][row]] -= 1
         self.sources[0] += 1
         order.forget_all(self._state(), self.rows[row])
+        place = self.rows["purchases"][row]
         self.rows[row] = np.zeros((), ROW)
+        self.rows["purchases"][row], self.purchases[place] = place, np.zeros((), PURCHASES)
         self.due[row] = NEVER
         self.changed[row] = 1
         self.profiles.pop(row, None)
@@ -332,13 +342,20 @@ class Shard:
         """Return the orders (ORDER[n]) that are remembered of a user, the newest first."""
         return self._orders_of(np.array([row]))[1]
 
+    def weekly(self, row: int) -> np.void:
+        """Return what a user bought by week (PURCHASES)."""
+        found: np.void = self.purchases[self.rows["purchases"][row]]
+        return found
+
     def users(self) -> Iterator[tuple[bytes, np.void]]:
         """Yield each known user's key and row."""
         for row in np.flatnonzero(~is_blank(self.rows[: len(self.index)])).tolist():
             yield self.index.key(row), self.rows[row]
 
     def _state(self) -> State:
-        return State(self.rows, self.due, self.changed, self.pool, self.heads, self.periods, self.sources)
+        return State(
+            self.rows, self.due, self.changed, self.pool, self.purchases, self.heads, self.periods, self.sources
+        )
 
     def _law(self) -> Law:
         return Law(self.book.table, self.book.number, self._groups, self._since, self._vouched, self._stops)
@@ -364,7 +381,8 @@ class Shard:
     def _fold(self, events: np.ndarray, places: np.ndarray = NO_PLACES) -> np.ndarray:
         if not len(events):
             return np.empty(0, MOVE)
-        self._make_room_for_orders(int(np.count_nonzero(events["source"] == ORDERS)))
+        bought = int(np.count_nonzero(events["source"] == ORDERS))
+        self._make_room_for_orders(bought, bought)
         made, start = [], 0
         while start < len(events):
             moves = np.empty(MOST_MOVES + 2 * (len(events) - start), MOVE)
@@ -465,9 +483,12 @@ class Shard:
         order.copy(self._state(), who, orders)
         return counts, orders
 
-    def _make_room_for_orders(self, count: int) -> None:
+    def _make_room_for_orders(self, count: int, buyers: int) -> None:
+        """Make sure that so many more orders fit, and what so many more users bought."""
         if self.heads[0] + count > len(self.pool):
             self._columns.pool.grow(int(self.heads[0]) + count)
+        if self.heads[2] + buyers > len(self.purchases):
+            self._columns.purchases.grow(int(self.heads[2]) + buyers)
 
     def _take_aside(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield what changed besides users: names, pushes and invitations that wait, days done, growth accounting."""
@@ -505,9 +526,9 @@ class Shard:
         if first == last:
             return
         who = self.intern_spans(pairs.data, pairs.keys[first:last])
-        rows, counts, orders, profiles = decode_rows(pairs.data, pairs.values[first:last])
-        self._make_room_for_orders(len(orders))
-        order.put(self._state(), who, rows, counts, orders)
+        rows, counts, orders, purchases, profiles = decode_rows(pairs.data, pairs.values[first:last])
+        self._make_room_for_orders(len(orders), len(purchases))
+        order.put(self._state(), who, rows, counts, orders, purchases)
         for number in who.tolist() if self.profiles else ():
             self.profiles.pop(number, None)
         for place, profile in profiles:

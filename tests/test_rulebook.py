@@ -230,9 +230,9 @@ def test_values_are_carried_over_by_their_words(tmp_path):
 
 
 def test_a_populations_cuts_are_frozen_and_named(rich):
-    rows, _ = people(400, seed=5)
+    rows, purchases, _ = people(400, seed=5)
     book = build(rich)
-    summary = summarize(rows, DAY_0, 26, ("user", "driver", "rider"))
+    summary = summarize(rows, purchases, DAY_0, 26, ("user", "driver", "rider"))
     cuts = rulebook.population_cuts(rich, summary)
     assert set(cuts) == {"user", "driver"}  # of the rider there were no buyers: people() knows two kinds
     frozen = with_cuts(book, cuts, number=9)
@@ -256,8 +256,8 @@ def test_cuts_of_what_is_not_there_are_refused(cuts, said):
 
 
 def test_fixed_thresholds_ask_for_no_population():
-    rows, _ = people(50, seed=6)
-    assert rulebook.population_cuts(Settings(), summarize(rows, DAY_0, 26, ("user",))) == {}
+    rows, purchases, _ = people(50, seed=6)
+    assert rulebook.population_cuts(Settings(), summarize(rows, purchases, DAY_0, 26, ("user",))) == {}
 
 
 def test_the_words_of_the_settings_fit_into_the_rules():

@@ -28,7 +28,7 @@ LEADER = 2
 
 
 @compiled
-def judge(row, day, at, cause, rule, moves, n, stops):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def judge(row, weekly, day, at, cause, rule, moves, n, stops):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge stage, rung and attention as of `day`, and say when time may next change one; return the number of moves.
 
     The row's calendar is at `day` or beyond it. `stops` (i8[k, 2]) are the spans that are credited to an absence.
@@ -37,7 +37,7 @@ def judge(row, day, at, cause, rule, moves, n, stops):  # type: ignore[no-untype
     if row["values"][ACTIVITY] == NONE:
         return n
     if rule["on"][STAGE]:
-        n = judge_stage(row, day, at, cause, rule, moves, n)
+        n = judge_stage(row, weekly, day, at, cause, rule, moves, n)
     if rule["on"][RUNG]:
         n = judge_rung(row, day, at, cause, rule, moves, n)
     if rule["on"][ATTENTION]:
@@ -46,10 +46,10 @@ def judge(row, day, at, cause, rule, moves, n, stops):  # type: ignore[no-untype
 
 
 @compiled
-def judge_stage(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def judge_stage(row, weekly, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Put the user into his stage."""
     before = row["values"][STAGE]
-    to, until = stage(row, day, rule)
+    to, until = stage(row, weekly, day, rule)
     if to < before <= MATURITY and stays(row, STAGE, day, at, cause, rule):
         until = np.int64(row["since_day"][STAGE]) + rule["dwell_days"]
         to = before
@@ -58,13 +58,13 @@ def judge_stage(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped
         return n
     window = rule["maturity_window"] if to == MATURITY else rule["growth_window"]
     days = float(count_bits(days_up_to(row, day), np.int64(window)))
-    orders = float(orders_in(row, week_of(day), rule["look_back_weeks"]))
+    orders = float(orders_in(row, weekly, week_of(day), rule["look_back_weeks"]))
     figure = threshold(row, to, orders, rule)
     return settle(row, STAGE, to, cause, at, days, orders, figure, NO_FIGURE, moves, n)
 
 
 @compiled
-def stage(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def stage(row, weekly, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the stage whose tests hold on `day`, and the day on which time alone may change that."""
     if row["values"][ACTIVITY] == DORMANT:
         return DORMANCY, NEVER_DAY
@@ -72,7 +72,7 @@ def stage(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
         return CHURN, NEVER_DAY
     days, week, weeks = days_up_to(row, day), week_of(day), rule["look_back_weeks"]
     until, rises = days_until(days, day, rule["maturity_days"], rule["maturity_window"]), NEVER_DAY
-    ordered_until = orders_until(row, week, rule["maturity_orders"], weeks)
+    ordered_until = orders_until(row, weekly, week, rule["maturity_orders"], weeks)
     if row["gaps"]:
         until = max(until, ordered_until)
     elif ordered_until:
@@ -80,7 +80,7 @@ def stage(row, day, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
     if until:
         return MATURITY, until
     until = days_until(days, day, rule["growth_days"], rule["growth_window"])
-    until = max(until, orders_until(row, week, rule["growth_orders"], weeks))
+    until = max(until, orders_until(row, weekly, week, rule["growth_orders"], weeks))
     if until:
         return GROWTH, min(until, rises)
     return INTRODUCTION, rises
@@ -221,24 +221,24 @@ def weeks_until(weeks, week, least):  # type: ignore[no-untyped-def] # noqa: ANN
 
 
 @compiled
-def orders_until(row, week, least, weeks):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def orders_until(row, weekly, week, least, weeks):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the day on which the `least`-th newest order leaves the newest `weeks`, 0 if there are not so many."""
     if least <= 0 or row["orders"] < least:
         return 0
     missing = np.int64(least)
     for w in range(week, oldest_week(row, week, weeks) - 1, -1):
-        missing -= row["weekly_orders"][w % WEEKS]
+        missing -= weekly["orders"][w % WEEKS]
         if missing <= 0:
             return (w + min(weeks, WEEKS)) * 7 - WEEK_SHIFT
     return 0
 
 
 @compiled
-def orders_in(row, week, weeks):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def orders_in(row, weekly, week, weeks):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the orders of the newest `weeks` up to `week`."""
     orders = np.int64(0)
     for w in range(oldest_week(row, week, weeks), week + 1):
-        orders += row["weekly_orders"][w % WEEKS]
+        orders += weekly["orders"][w % WEEKS]
     return orders
 
 

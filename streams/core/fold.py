@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streams.core import activity, engagement, growth, habit, order, own, period, social, value
+from streams.core import activity, engagement, growth, habit, order, own, period, purchase, social, value
 from streams.core.activity import ACTIVITY, NONE
 from streams.core.compiled import compiled
 from streams.core.dimension import (
@@ -75,7 +75,9 @@ class State(NamedTuple):
         rows: ROW[users].
         due: i8[users], the next deadline of each, int ms UTC.
         changed: u1[users], set where a row changed.
-        pool: ORDER[orders], the users' orders; `heads` i8[2] holds how many were ever used, and the first free one + 1.
+        pool: ORDER[orders], the users' orders.
+        purchases: PURCHASES[buyers + 1], what they bought by week.
+        heads: i8[3], how many orders were ever used, the first free one + 1, and how many places of purchases are used.
         periods: i8[grains, periods, counters], the growth accounting.
         origins: i8[65536], users by the code of their first-touch source.
     """
@@ -84,6 +86,7 @@ class State(NamedTuple):
     due: np.ndarray
     changed: np.ndarray
     pool: np.ndarray
+    purchases: np.ndarray
     heads: np.ndarray
     periods: np.ndarray
     origins: np.ndarray
@@ -128,15 +131,15 @@ def fold(state, law, events, places, moves, start):  # type: ignore[no-untyped-d
             if then < at:
                 then = next_due(row, law, vouched)
             if row["version"] != law.version:
-                n, then, groups = reconsider(row, law, moves, n)
+                n, then, groups = reconsider(state, row, law, moves, n)
                 cause = THRESHOLD_CAUSE
             elif then < at and event["source"] != PROFILES:
-                n, groups = pass_time(row, law, then, moves, n)
+                n, groups = pass_time(state, row, law, then, moves, n)
             else:
                 then, cause, happened = at, EVENT_CAUSE, True
                 n, groups = happen(state, law, row, event, places, moves, n)
             if groups & law.groups:
-                n = judge(row, law, then, cause, groups & law.groups, moves, n)
+                n = judge(state, row, law, then, cause, groups & law.groups, moves, n)
             state.due[i] = next_due(row, law, NEVER)
         for m in range(first, n):
             moves["row"][m] = i
@@ -172,19 +175,19 @@ def happen(state, law, row, event, places, moves, n):  # type: ignore[no-untyped
     if source == CLICKS or (source == ORDERS and event["kind"] == PAID):
         n, groups = act(state, row, event, rule, moves, n)
     elif source == ORDERS:
-        habit.pass_days(row, at // DAY)
+        habit.pass_days(row, purchase.of(state, row), at // DAY)
         groups = undo(state, row, at, event)
     elif source == PROFILES:
         n, groups = tell(row, at, places, moves, n), ALL
     elif source == FEEDBACK:
-        habit.pass_days(row, at // DAY)
+        habit.pass_days(row, purchase.of(state, row), at // DAY)
         social.hear(row, event["kind"], at // DAY)
         groups = SOCIAL
     if row["kind"] == before:
         return n, groups
     # Another kind of user is judged by other thresholds.
     now = max(min(at, law.vouched), row["last_at"], row["since"] + 1)
-    habit.pass_days(row, now // DAY)
+    habit.pass_days(row, purchase.of(state, row), now // DAY)
     return activity.reconsider(row, now, law.rules, law.stops, moves, n), ALL
 
 
@@ -213,7 +216,7 @@ def come(state, row, at, event, rule, moves, n):  # type: ignore[no-untyped-def]
     day = at // DAY
     before = row["values"][ACTIVITY]
     first = before == NONE
-    habit.pass_days(row, day)
+    habit.pass_days(row, purchase.of(state, row), day)
     anew = not was_active(row, day)
     if anew:
         period.count(state.periods, row, day)
@@ -285,13 +288,13 @@ def tell(row, at, places, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN
 
 
 @compiled
-def pass_time(row, law, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def pass_time(state, row, law, at, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Come to the deadline `at`: return the moves of the activity class, and the groups that fall due."""
     day, groups = at // DAY, 0
     if activity.deadline(row, law.rules, law.stops) == at:
         n = activity.lapse(row, at, TIME_CAUSE, law.rules, moves, n)
         groups = ENGAGEMENT
-    habit.pass_days(row, day)
+    habit.pass_days(row, purchase.of(state, row), day)
     groups |= VALUE if is_due(row["due_value"], day) else 0
     groups |= GROWTH if is_due(row["due_growth"], day) else 0
     groups |= SOCIAL if is_due(row["due_social"], day) else 0
@@ -307,7 +310,7 @@ def is_due(due, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
 
 
 @compiled
-def reconsider(row, law, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def reconsider(state, row, law, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Come under rules that are new to the row; what moves, moves by threshold, dated when they began to hold for it.
 
     Returns the moves of the activity class, that time, and the groups to judge: none for who was never judged.
@@ -317,17 +320,17 @@ def reconsider(row, law, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN0
     at = max(law.since, row["last_at"], np.int64(row["day"]) * DAY)
     if not known:
         return n, at, 0
-    habit.pass_days(row, at // DAY)
+    habit.pass_days(row, purchase.of(state, row), at // DAY)
     return activity.reconsider(row, at, law.rules, law.stops, moves, n), at, ALL
 
 
 @compiled
-def judge(row, law, at, cause, groups, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def judge(state, row, law, at, cause, groups, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge groups of dimensions anew; return the number of moves."""
-    rule = law.rules[row["kind"]]
+    rule, weekly = law.rules[row["kind"]], purchase.of(state, row)
     day = row["day"]
     if groups & VALUE:
-        n = value.judge(row, day, at, cause, rule, moves, n)
+        n = value.judge(row, weekly, day, at, cause, rule, moves, n)
     if groups & GROWTH:
         n = growth.judge(row, day, at, cause, rule, moves, n)
     if groups & SOCIAL:
@@ -336,9 +339,9 @@ def judge(row, law, at, cause, groups, moves, n):  # type: ignore[no-untyped-def
         if n > told:
             groups |= ENGAGEMENT
     if groups & OWN and rule["owns"]:
-        n = own.judge(row, day, at, cause, rule, moves, n)
+        n = own.judge(row, weekly, day, at, cause, rule, moves, n)
     if groups & ENGAGEMENT:
-        n = engagement.judge(row, day, at, cause, rule, moves, n, law.stops)
+        n = engagement.judge(row, weekly, day, at, cause, rule, moves, n, law.stops)
     return n
 
 

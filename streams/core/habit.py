@@ -25,11 +25,11 @@ WEIGHT = 2
 
 
 @compiled
-def pass_days(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def pass_days(row, weekly, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Let the row's calendar come to `day`: settle the days that no act can come before, ere they leave their set."""
     if day > row["day"]:
         settle(row, day - SETTLED_AFTER)
-        window.pass_days(row, day)
+        window.pass_days(row, weekly, day)
 
 
 @compiled

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from streams.core import purchase
 from streams.core.compiled import compiled
 from streams.core.row import DAY, WEEKS
 
@@ -130,13 +131,18 @@ def forget_all(state, row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN2
 
 
 @compiled
-def put(state, who, rows, counts, orders):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Put rows that were read back in the places `who`, with so many orders each; later ones over earlier ones."""
-    first = 0
+def put(state, who, rows, counts, orders, purchases):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Put rows that were read back in the places `who`, with so many orders each; later ones over earlier ones.
+
+    Those that say so have the next of `purchases`.
+    """
+    first = bought = 0
     for k in range(who.size):
         row = state.rows[who[k]]
         forget_all(state, row)
+        place = row["purchases"]
         state.rows[who[k]] = rows[k]
+        bought = purchase.put(state, row, place, purchases, bought)
         row["first_order"] = 0
         for o in range(first + counts[k] - 1, first - 1, -1):
             place = take_place(state)

@@ -26,26 +26,26 @@ from streams.core.window import WEEK_SHIFT, count_bits, week_of
 
 
 @compiled
-def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def judge(row, weekly, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge the settings' own dimensions as of `day`, and say when time may next change one."""
     due = NEVER_DAY
     for dimension in range(FIRST_OWN, MAX_DIMENSIONS):
         fact = rule["fact"][dimension]
         if fact in (NO_FACT, ATTRIBUTE) or not rule["on"][dimension]:
             continue
-        figure = measure(row, fact, rule["window"][dimension], day, day)
+        figure = measure(row, weekly, fact, rule["window"][dimension], day, day)
         to = band(rule, dimension, figure)
         if cause == TIME_CAUSE and to != row["values"][dimension] and not ripe(row, dimension, day, rule):
             due = min(due, np.int64(row["since_day"][dimension]) + rule["dwell_days"])
             continue
         n = settle(row, dimension, to, cause, at, figure, NO_FIGURE, NO_FIGURE, NO_FIGURE, moves, n)
-        due = min(due, calm_until(row, dimension, day, to, rule))
+        due = min(due, calm_until(row, weekly, dimension, day, to, rule))
     row["due_own"] = due
     return n
 
 
 @compiled
-def measure(row, fact, window, day, then):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def measure(row, weekly, fact, window, day, then):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return a fact as it will stand on the day `then`, if nothing comes after `day`, which is the row's own."""
     if fact == POINTS_FACT:
         return float(row["points"])
@@ -60,9 +60,9 @@ def measure(row, fact, window, day, then):  # type: ignore[no-untyped-def] # noq
     week = week_of(day)
     orders = spend = coupons = 0.0
     for w in range(max(week_of(then) - window, week - WEEKS) + 1, week + 1):
-        orders += row["weekly_orders"][w % WEEKS]
-        spend += row["weekly_spend"][w % WEEKS]
-        coupons += row["weekly_coupons"][w % WEEKS]
+        orders += weekly["orders"][w % WEEKS]
+        spend += weekly["spend"][w % WEEKS]
+        coupons += weekly["coupons"][w % WEEKS]
     return ordered(fact, orders, spend, coupons)
 
 
@@ -79,19 +79,19 @@ def ordered(fact, orders, spend, coupons):  # type: ignore[no-untyped-def] # noq
 
 
 @compiled
-def calm_until(row, dimension, day, to, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def calm_until(row, weekly, dimension, day, to, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the first day on which time alone puts the fact into another band than `to`."""
     fact, window = rule["fact"][dimension], rule["window"][dimension]
     if fact == POINTS_FACT:
         return NEVER_DAY
     if fact in (CLICKS_FACT, ACTIVE_DAYS):
         for then in range(day + 1, day + window + 1):
-            if band(rule, dimension, measure(row, fact, window, day, then)) != to:
+            if band(rule, dimension, measure(row, weekly, fact, window, day, then)) != to:
                 return then
         return NEVER_DAY
     week = week_of(day)
     for w in range(week + 1, week + window + 1):
         then = w * 7 - WEEK_SHIFT
-        if band(rule, dimension, measure(row, fact, window, day, then)) != to:
+        if band(rule, dimension, measure(row, weekly, fact, window, day, then)) != to:
             return then
     return NEVER_DAY

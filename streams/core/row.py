@@ -6,14 +6,15 @@ not depend on the order in which events come; a dimension's value follows from t
 
 Days are UTC days since 1970-01-01; weeks begin on Monday; months are counted from January 1970. Times are int ms UTC
 (`_at`), or days where the name says so; money is int minor units of the currency. `due` stands outside, in a column of
-its own, so that a sweep reads 8 bytes a user; so do a user's orders, as a list in the shard's ORDER pool.
+its own, so that a sweep reads 8 bytes a user. So do a user's orders, as a list in the shard's ORDER pool, and what he
+bought by week, in its PURCHASES: most users of most services never buy.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-LAYOUT = 3
+LAYOUT = 4
 DAY = 86_400_000
 DAYS = 30
 WEEKS = 26
@@ -56,6 +57,7 @@ ROW = np.dtype(
         ("seq", "<u4"),  # transitions so far, over all dimensions
         ("orders", "<u4"),  # paid and standing, all time
         ("first_order", "<i4"),  # memory only: the user's newest order in the pool, plus 1; 0 for none
+        ("purchases", "<i4"),  # memory only: the user's place in PURCHASES; 0 for none
         # Sets of active days and what was settled of them
         ("day", "<i4"),  # newest day seen
         ("week", "<u2"),  # newest week seen
@@ -97,16 +99,12 @@ ROW = np.dtype(
         ("before", "u1"),  # the class before the newest dormancy
         ("lost_rung", "u1"),  # the rung at which he was last lost
         ("best_rung", "u1"),  # the highest rung ever
-        ("spare", "u1"),
         # Values, by dimension; the days on which they were entered
         ("values", "u1", (MAX_DIMENSIONS,)),
         ("since_day", "<u2", (MAX_DIMENSIONS,)),
         # Rings
-        ("weekly_spend", "<i4", (WEEKS,)),
         ("period_points", "<u2", (PERIODS,)),
         ("daily_clicks", "u1", (DAYS,)),
-        ("weekly_orders", "u1", (WEEKS,)),
-        ("weekly_coupons", "u1", (WEEKS,)),
         ("weekly_pushes", "u1", (PUSH_WEEKS,)),
         ("weekly_opens", "u1", (PUSH_WEEKS,)),
         ("weekly_complaints", "u1", (PUSH_WEEKS,)),
@@ -130,6 +128,15 @@ ORDER = np.dtype(
         ("category", "<u2"),
         ("coupon", "u1"),
         ("undone", "u1"),  # refunded or cancelled
+    ]
+)
+
+PURCHASES = np.dtype(
+    [
+        # Rings, in the slots of weeks as the row's
+        ("spend", "<i4", (WEEKS,)),  # minor units, net of refunds
+        ("orders", "u1", (WEEKS,)),
+        ("coupons", "u1", (WEEKS,)),  # orders with a coupon
     ]
 )
 

@@ -87,10 +87,13 @@ Summary = dict[str, dict[str, Sketch]]
 """By kind of user and figure."""
 
 
-def summarize(rows: np.ndarray, day: int, look_back_weeks: int | Sequence[int], kinds: Sequence[str]) -> Summary:
+def summarize(
+    rows: np.ndarray, purchases: np.ndarray, day: int, look_back_weeks: int | Sequence[int], kinds: Sequence[str]
+) -> Summary:
     """Return how the figures of the buyers among ROW[n] are spread as of `day`, by kind of user.
 
-    `look_back_weeks` is one number, or one for each kind. Who has no order that stands is no buyer.
+    `purchases` (PURCHASES[m]) are all of the shard; `look_back_weeks` is one number, or one for each kind. Who has no
+    order that stands is no buyer.
     """
     summary: Summary = {kind: {figure: Sketch() for figure in FIGURES} for kind in kinds}
     weeks = np.broadcast_to(np.asarray(look_back_weeks, np.int64), len(kinds))
@@ -101,7 +104,7 @@ def summarize(rows: np.ndarray, day: int, look_back_weeks: int | Sequence[int], 
         for place, kind in enumerate(kinds):
             found = buyers[places == place]
             if len(found):
-                for figure, values in _figures(found, day, int(weeks[place])).items():
+                for figure, values in _figures(found, purchases[found["purchases"]], day, int(weeks[place])).items():
                     summary[kind][figure].add(values)
     return summary
 
@@ -158,14 +161,17 @@ def _chosen(summary: Summary, kind: str, *, average: bool) -> dict[str, Sketch]:
     return {name: sketches[figure] for name, figure in chosen.items() if figure in sketches and sketches[figure].count}
 
 
-def _figures(buyers: np.ndarray, day: int, weeks: int) -> dict[str, np.ndarray]:
-    """Return each figure of ROW[n] as of `day`; a slot counts for the week that it held when its row last changed."""
+def _figures(buyers: np.ndarray, weekly: np.ndarray, day: int, weeks: int) -> dict[str, np.ndarray]:
+    """Return each figure of ROW[n] and PURCHASES[n] as of `day`.
+
+    A slot counts for the week that it held when its row last changed.
+    """
     newest = buyers["week"].astype(np.int64)[:, None]
     held = newest - (newest - np.arange(WEEKS)) % WEEKS
     week = (day + WEEK_SHIFT) // 7
     counts = (held > week - weeks) & (held <= week)
-    orders = (buyers["weekly_orders"] * counts).sum(axis=1, dtype=np.int64)
-    total = (buyers["weekly_spend"] * counts).sum(axis=1, dtype=np.int64)
+    orders = (weekly["orders"] * counts).sum(axis=1, dtype=np.int64)
+    total = (weekly["spend"] * counts).sum(axis=1, dtype=np.int64)
     return {
         "recency_days": np.maximum(day - buyers["last_order_at"] // DAY, 0),
         "frequency": orders,

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from streams.core import purchase
 from streams.core.compiled import compiled
 from streams.core.dimension import COUPON, CUSTOMER, ORDER_FREQUENCY, ORDER_VALUE, RFM
 from streams.core.move import NO_FIGURE, band, ripe, settle
 from streams.core.order import find, forget, newest, remember
 from streams.core.row import DAY, NEVER_DAY, TIME_CAUSE, WEEKS
-from streams.core.window import I4_MAX, U1_MAX, WEEK_SHIFT, week_of
+from streams.core.window import I4_MAX, WEEK_SHIFT, week_of
 
 NO_CUSTOMER, PROSPECT, NEW_CUSTOMER, OLD_CUSTOMER = 0, 1, 2, 3
 NO_COUPON, INDEPENDENT, DEPENDENT = 0, 1, 2
@@ -47,7 +48,7 @@ def buy(state, row, at, event, amount, points, found, undone):  # type: ignore[n
         return
     row["orders"] += 1
     row["last_order_at"] = max(row["last_order_at"], at)
-    count(row, at, 1, amount, coupon)
+    count(state, row, at, 1, amount, coupon)
 
 
 @compiled
@@ -75,11 +76,11 @@ def undo(state, row, at, event):  # type: ignore[no-untyped-def] # noqa: ANN001,
         points = points * back // amount
         order["amount"] -= back
         order["points"] -= points
-        count(row, order["at"], 0, -back, 0)
+        count(state, row, order["at"], 0, -back, 0)
         return found, points
     order["undone"] = UNDONE
     row["orders"] -= 1
-    count(row, order["at"], -1, -amount, -np.int64(order["coupon"]))
+    count(state, row, order["at"], -1, -amount, -np.int64(order["coupon"]))
     row["last_order_at"] = newest(state, row)
     return found, points
 
@@ -92,20 +93,16 @@ def await_more(order, back):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN
 
 
 @compiled
-def count(row, at, orders, amount, coupons):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Add to the totals and to the slots of the week of `at`, if that is still in the rings."""
+def count(state, row, at, orders, amount, coupons):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Add to the totals, and to the week of `at` if that is still in the rings."""
     row["spend"] += amount
     week = week_of(at // DAY)
-    if week <= row["week"] - WEEKS:
-        return
-    slot = week % WEEKS
-    row["weekly_orders"][slot] = min(max(np.int64(row["weekly_orders"][slot]) + orders, 0), U1_MAX)
-    row["weekly_coupons"][slot] = min(max(np.int64(row["weekly_coupons"][slot]) + coupons, 0), U1_MAX)
-    row["weekly_spend"][slot] = min(max(np.int64(row["weekly_spend"][slot]) + amount, 0), I4_MAX)
+    if week > row["week"] - WEEKS:
+        purchase.count(state, row, week, orders, amount, coupons)
 
 
 @compiled
-def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def judge(row, weekly, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge what rests on orders as of `day`, and say when time may next change it; return the number of moves."""
     bought = float(row["orders"])
     if rule["on"][CUSTOMER]:
@@ -118,20 +115,20 @@ def judge(row, day, at, cause, rule, moves, n):  # type: ignore[no-untyped-def] 
             n = settle(row, ORDER_FREQUENCY, none, cause, at, 0.0, NO_FIGURE, NO_FIGURE, NO_FIGURE, moves, n)
         return n
     week = week_of(day)
-    orders, spend = window_sums(row, week, rule["look_back_weeks"])
-    due = min(calm_until(row, day, week, orders, spend, rule), customer_due(row, day, rule))
-    n, held = judge_sums(row, day, at, cause, orders, spend, rule, moves, n)
+    orders, spend = window_sums(weekly, week, rule["look_back_weeks"])
+    due = min(calm_until(row, weekly, day, week, orders, spend, rule), customer_due(row, day, rule))
+    n, held = judge_sums(row, weekly, day, at, cause, orders, spend, rule, moves, n)
     row["due_value"] = min(due, held, NEVER_DAY)
     return n
 
 
 @compiled
-def judge_sums(row, day, at, cause, orders, spend, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def judge_sums(row, weekly, day, at, cause, orders, spend, rule, moves, n):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Judge tier, bands and coupons; return the moves, and the day on which a value that was held may fall."""
     held = NEVER_DAY
     recency = day - row["last_order_at"] // DAY
     average = spend / orders if orders else 0.0
-    share = coupon_share(row, week_of(day), rule) if rule["on"][COUPON] else 0.0
+    share = coupon_share(row, weekly, week_of(day), rule) if rule["on"][COUPON] else 0.0
     for dimension in (RFM, ORDER_VALUE, ORDER_FREQUENCY, COUPON):
         if not rule["on"][dimension]:
             continue
@@ -155,12 +152,12 @@ def judge_sums(row, day, at, cause, orders, spend, rule, moves, n):  # type: ign
 
 
 @compiled
-def window_sums(row, week, weeks):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def window_sums(weekly, week, weeks):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return orders and spend (minor units) of the newest `weeks` weeks up to `week`, which is the row's own."""
     orders, spend = np.int64(0), np.int64(0)
     for w in range(week - weeks + 1, week + 1):
-        orders += row["weekly_orders"][w % WEEKS]
-        spend += row["weekly_spend"][w % WEEKS]
+        orders += weekly["orders"][w % WEEKS]
+        spend += weekly["spend"][w % WEEKS]
     return orders, spend
 
 
@@ -193,15 +190,15 @@ def tier(row, recency, orders, spend, rule):  # type: ignore[no-untyped-def] # n
 
 
 @compiled
-def coupon_share(row, week, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def coupon_share(row, weekly, week, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the share of orders with a coupon as of `week`, decayed and shrunk (LIFECYCLE §1, A15)."""
     fade = 0.5 ** (1.0 / rule["coupon_half_weeks"])
     orders = coupons = 0.0
     for w in range(max(week, WEEKS) - WEEKS + 1, week + 1):
         orders, coupons = orders * fade, coupons * fade
         if w > row["week"] - WEEKS and w <= row["week"]:
-            orders += row["weekly_orders"][w % WEEKS]
-            coupons += row["weekly_coupons"][w % WEEKS]
+            orders += weekly["orders"][w % WEEKS]
+            coupons += weekly["coupons"][w % WEEKS]
     prior = rule["coupon_prior"]
     return (coupons + prior * rule["coupon_share"]) / (orders + prior)
 
@@ -217,7 +214,7 @@ def dependency(before, orders, share, rule):  # type: ignore[no-untyped-def] # n
 
 
 @compiled
-def calm_until(row, day, week, orders, spend, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def calm_until(row, weekly, day, week, orders, spend, rule):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Return the first day on which time alone gives another tier, band or dependency than as of `day`."""
     recency = day - row["last_order_at"] // DAY
     due = NEVER_DAY
@@ -226,23 +223,23 @@ def calm_until(row, day, week, orders, spend, rule):  # type: ignore[no-untyped-
     average = spend / orders if orders else 0.0
     now = tier(row, recency, orders, spend, rule)
     value, frequency = band(rule, ORDER_VALUE, average) if orders else 0, band(rule, ORDER_FREQUENCY, orders)
-    couponed, depends = rule["on"][COUPON] and uses_coupons(row), NO_COUPON
+    couponed, depends = rule["on"][COUPON] and uses_coupons(weekly), NO_COUPON
     if couponed:
-        depends = dependency(row["values"][COUPON], row["orders"], coupon_share(row, week, rule), rule)
+        depends = dependency(row["values"][COUPON], row["orders"], coupon_share(row, weekly, week, rule), rule)
     for w in range(week + 1, week + WEEKS + 1):
         starts = w * 7 - WEEK_SHIFT
         if starts >= due:
             break
         leaves = w - rule["look_back_weeks"]
         if leaves <= week:
-            orders -= row["weekly_orders"][leaves % WEEKS]
-            spend -= row["weekly_spend"][leaves % WEEKS]
+            orders -= weekly["orders"][leaves % WEEKS]
+            spend -= weekly["spend"][leaves % WEEKS]
         average = spend / orders if orders else 0.0
         other = rule["on"][RFM] and tier(row, recency, orders, spend, rule) != now
         other |= rule["on"][ORDER_VALUE] and (band(rule, ORDER_VALUE, average) if orders else 0) != value
         other |= rule["on"][ORDER_FREQUENCY] and band(rule, ORDER_FREQUENCY, orders) != frequency
         if couponed and not other:
-            share = coupon_share(row, w, rule)
+            share = coupon_share(row, weekly, w, rule)
             other = dependency(depends, row["orders"], share, rule) != depends
         if other:
             return starts
@@ -252,9 +249,9 @@ def calm_until(row, day, week, orders, spend, rule):  # type: ignore[no-untyped-
 
 
 @compiled
-def uses_coupons(row):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def uses_coupons(weekly):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Say whether a coupon stands anywhere in the ring."""
     total = 0
     for w in range(WEEKS):
-        total += row["weekly_coupons"][w]
+        total += weekly["coupons"][w]
     return total > 0

@@ -47,8 +47,8 @@ def month_of(day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
 
 
 @compiled
-def pass_days(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Let the row's calendar come to `day`: what leaves its window is cleared."""
+def pass_days(row, weekly, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Let the calendar of a row and of what its user bought come to `day`: what leaves its window is cleared."""
     passed = day - row["day"]
     if passed <= 0:
         return
@@ -58,7 +58,7 @@ def pass_days(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     row["day"] = day
     week = week_of(day)
     if week > row["week"]:
-        pass_weeks(row, week)
+        pass_weeks(row, weekly, week)
     month = month_of(day)
     if month > row["month"]:
         row["active_months"] = shifted(row["active_months"], month - row["month"])
@@ -73,13 +73,10 @@ def clear_days(row, day):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
 
 
 @compiled
-def pass_weeks(row, week):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def pass_weeks(row, weekly, week):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
     """Clear the weekly slots of the weeks up to `week`, and let habits and interests fade."""
     newest = row["week"]
-    for w in range(max(newest + 1, week - WEEKS + 1), week + 1):
-        row["weekly_orders"][w % WEEKS] = 0
-        row["weekly_coupons"][w % WEEKS] = 0
-        row["weekly_spend"][w % WEEKS] = 0
+    clear_weeks(weekly, max(newest + 1, week - WEEKS + 1), week)
     for w in range(max(newest + 1, week - PUSH_WEEKS + 1), week + 1):
         row["weekly_pushes"][w % PUSH_WEEKS] = 0
         row["weekly_opens"][w % PUSH_WEEKS] = 0
@@ -96,6 +93,15 @@ def pass_weeks(row, week):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN20
             row["interest_weights"][k] >>= halvings
     row["active_weeks"] = shifted(row["active_weeks"], week - newest)
     row["week"] = week
+
+
+@compiled
+def clear_weeks(weekly, first, last):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Clear what was bought in the weeks from `first` to `last`."""
+    for w in range(first, last + 1):
+        weekly["orders"][w % WEEKS] = 0
+        weekly["coupons"][w % WEEKS] = 0
+        weekly["spend"][w % WEEKS] = 0
 
 
 @compiled

@@ -47,7 +47,8 @@ class Freezer:
         self._due = at + self.every_ms
         rows, day = shard.rows[: len(shard.index)], at // DAY
         weeks = shard.book.table["look_back_weeks"].tolist()
-        found = sketch.summarize(rows, max(day, int(rows["day"].max(initial=0))), weeks, shard.book.kinds)
+        as_of = max(day, int(rows["day"].max(initial=0)))
+        found = sketch.summarize(rows, shard.purchases, as_of, weeks, shard.book.kinds)
         cuts = rulebook.population_cuts(self._settings, found)
         if not cuts:
             return None

@@ -54,7 +54,8 @@ async def summarize(partition: Partition, day: int) -> Summary:
     weeks = shard.book.table["look_back_weeks"].tolist()
     for start in range(0, len(shard.index), SLICE):
         rows = shard.rows[start : min(start + SLICE, len(shard.index))]
-        parts.append(sketch.summarize(rows, max(day, int(rows["day"].max(initial=0))), weeks, shard.book.kinds))
+        as_of = max(day, int(rows["day"].max(initial=0)))
+        parts.append(sketch.summarize(rows, shard.purchases, as_of, weeks, shard.book.kinds))
         await asyncio.sleep(0)
     return sketch.merge(parts)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streams.core.row import CLICK_KINDS, CLICKS, DAY, EVENT, ORDER, ORDERS, ROW
+from streams.core.row import CLICK_KINDS, CLICKS, DAY, EVENT, ORDER, ORDERS, PURCHASES, ROW
 from streams.core.rules import activity_only
 from streams.ops import job
 from streams.rulebook import build
@@ -117,7 +117,9 @@ def weigh():
     shard = peopled(book, WEIGHED_USERS)
     gc.collect()
     held = {"rows": shard.rows, "due": shard.due, "changed": shard.changed, "orders": shard.pool, "index": shard.index}
-    used = WEIGHED_USERS * (ROW.itemsize + 9) + int(shard.heads[0]) * ORDER.itemsize + shard.index.nbytes
+    held["purchases"] = shard.purchases
+    bought = int(shard.heads[0]) * ORDER.itemsize + int(shard.heads[2]) * PURCHASES.itemsize
+    used = WEIGHED_USERS * (ROW.itemsize + 9) + bought + shard.index.nbytes
     found = {name: column.nbytes / WEIGHED_USERS for name, column in held.items()}
     found |= {"orders_a_user": int(shard.heads[0]) / WEIGHED_USERS, "used": used / WEIGHED_USERS}
     print(json.dumps(found | {"resident": (resident() - before) / WEIGHED_USERS}))

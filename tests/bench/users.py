@@ -3,8 +3,9 @@
 Shards come to so many users in all (10,000,000 of one shard, unless it is said) in the order of event time, with every
 dimension on: of the events of each chunk one half are of new users, the others of known ones. Printed are how long a
 step of each kind takes at most, in CPU, so that what else the machine does counts little; what a sweep costs by which
-nobody is due, of all shards together; what it costs to go through a shard's users; and what a user weighs. Nothing is
-asserted here.
+nobody is due, of all shards together; what it costs to go through a shard's users; and what a user weighs. The process
+has imported, compiled and put together all that a worker has, Faust and its web pages too; it connects to nothing.
+Nothing is asserted here.
 """
 
 import gc
@@ -16,12 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from streams.column import Column
-from streams.core.row import DAY, NEVER
+from streams.core.row import DAY, NEVER, PURCHASES
 from streams.index import HASHES
-from streams.ops import job
+from streams.ops import doctor, job  # noqa: F401 (a worker asks the doctor first)
 from streams.rulebook import build
 from streams.settings import Settings
 from streams.shard import Shard
+from streams.worker import run
+from streams.worker.warm import warm
 from tests.bench.fold import CHUNK, told
 
 DAYS = 60
@@ -76,7 +79,9 @@ def people(pauses, users, shards):
     """Return shards that have come to so many users in all."""
     held = [Shard(build(Settings())) for _ in range(shards)]
     turns = zip(*(chunks(users // shards, seed) for seed in range(shards)), strict=True)
-    for n, (shard, (data, spans, events)) in enumerate(zip(itertools.cycle(held), itertools.chain(*turns))):
+    for n, (shard, (data, spans, events)) in enumerate(
+        zip(itertools.cycle(held), itertools.chain.from_iterable(turns))
+    ):
         events["row"] = pauses("intern", shard.intern_spans, data, spans)
         pauses("fold", shard.fold, events, {})
         pauses("advance", shard.advance, shard.newest)
@@ -85,27 +90,40 @@ def people(pauses, users, shards):
     return held
 
 
-def resident():
-    """The process's memory in bytes (Linux)."""
+def resident(figure="VmRSS"):
+    """The process's memory in bytes (Linux), now or at most (VmHWM)."""
     status = Path("/proc/self/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024
+    return int(status.split(f"{figure}:")[1].split()[0]) * 1024
+
+
+def worker():
+    """All that a worker has before its partitions."""
+    settings = Settings()
+    warm(build(settings))
+    return run.build(settings)
 
 
 def weigh(shards, users, before):
     """Print what a user weighs, in bytes."""
     held = {name: sum(getattr(s, name)[: len(s.index)].nbytes for s in shards) for name in ("rows", "due", "changed")}
     held["orders"] = sum(int(s.heads[0]) * s.pool.itemsize for s in shards)
+    buyers = sum(int(s.heads[2]) - 1 for s in shards)
+    held["purchases"] = buyers * PURCHASES.itemsize
     held["keys"] = sum(len(s.index.blob) for s in shards)
     held["index but keys"] = sum(s.index.nbytes for s in shards) - held["keys"]
     held["resident, all told"] = resident() - before
     for name, size in held.items():
         print(f"{name:26}{size / users:9.1f} bytes a user{size / 1e9:9.3f} GB")
-    print(f"{'the whole process':26}{'':22}{resident() / 1e9:9.3f} GB")
+    everybody = held["resident, all told"] + (users - buyers) * PURCHASES.itemsize
+    print(f"{'… had all users bought':26}{everybody / users:9.1f} bytes a user, {buyers / users:.1%} have")
+    for name, size in {"before any user": before, "now": resident(), "at most": resident("VmHWM")}.items():
+        print(f"the process {name:36}{size / 1e9:9.3f} GB")
 
 
 def main():
     users, shards = (int(w) for w in (sys.argv[1:] + ["10000000", "1"][len(sys.argv) - 1 :])[:2])
-    people(Pauses(), 20 * CHUNK, 1)  # compiles, or loads what was compiled
+    _app = worker()
+    people(Pauses(), 20 * CHUNK, 1)  # compiles the rest, or loads it
     gc.collect()
     gc.freeze()
     gc.disable()

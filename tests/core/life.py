@@ -21,6 +21,10 @@ class Life:
         return self.shard.rows[0]
 
     @property
+    def weekly(self):
+        return self.shard.weekly(0)
+
+    @property
     def value(self):
         return self.shard.book.values[self.place][self.row["values"][self.place]]
 

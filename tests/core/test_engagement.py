@@ -274,7 +274,7 @@ def test_a_gap_brings_the_day_nearer_at_once_settled_or_not():
     days(walk, 1)
     near = activity.absence_ms(walk.rows[0], walk.rules[0])
     assert near < 10 * DAY
-    habit.pass_days(walk.rows[0], np.int64(D0 + 4))
+    habit.pass_days(walk.rows[0], walk.weekly, np.int64(D0 + 4))
     assert activity.absence_ms(walk.rows[0], walk.rules[0]) == near
 
 

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from streams.core import growth
 from streams.core.dimension import DIMENSIONS, EARLY_ACCESS, LEVEL, LEVEL_OUTLOOK, MEMBERSHIP, POINTS, STREAK
-from streams.core.row import CAUSES, CLICK_KINDS, DAY, EVENT_CAUSE, MOVE, NEVER_DAY, ROW, THRESHOLD_CAUSE, TIME_CAUSE
+from streams.core.row import (
+    CAUSES,
+    CLICK_KINDS,
+    DAY,
+    EVENT_CAUSE,
+    MOVE,
+    NEVER_DAY,
+    PURCHASES,
+    ROW,
+    THRESHOLD_CAUSE,
+    TIME_CAUSE,
+)
 from streams.core.rules import RULE
 from streams.core.window import I4_MAX, U2_MAX, mark_active, pass_days, was_active
 
@@ -40,6 +51,7 @@ class User:
 
     def __init__(self, rule):
         self.rows, self.rule, self.told, self.evidence = np.zeros(1, ROW), rule, [], {}
+        self.weekly = np.zeros(1, PURCHASES)[0]
 
     @property
     def row(self):
@@ -61,9 +73,9 @@ class User:
         seen = len(self.told)
         while 0 < self.row["due_growth"] <= day:
             due = int(self.row["due_growth"])
-            pass_days(self.rows[0], due)
+            pass_days(self.rows[0], self.weekly, due)
             self.judge(due * DAY, TIME_CAUSE)
-        pass_days(self.rows[0], day)
+        pass_days(self.rows[0], self.weekly, day)
         return self.told[seen:]
 
     def click(self, day, kind, amount=0):

@@ -74,7 +74,7 @@ def test_the_gaps_are_those_between_the_settled_days(life, random, later):
     told = lived(life)
     walk = walked(late_by_a_day(told, random))
     newest = told[-1][0] // DAY + later
-    habit.pass_days(walk.rows[0], np.int64(newest))
+    habit.pass_days(walk.rows[0], walk.weekly, np.int64(newest))
     days = {at // DAY for at, _, _ in told}
     gaps = settled_gaps(days, newest - 2)
     assert walk.row["gaps"] == len(gaps)

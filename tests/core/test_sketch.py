@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core import sketch
-from streams.core.row import DAY, ROW, WEEKS
+from streams.core.row import DAY, PURCHASES, ROW, WEEKS
 from streams.core.sketch import ERROR, Sketch, summarize
 
 CLOSE = ERROR + 1e-9
@@ -50,9 +50,10 @@ def test_the_error_holds_over_all_magnitudes():
 
 
 def people(n, seed):
-    """Rows with orders of the newest half year, and the same orders as a list of (user, week, amount)."""
+    """Rows and purchases with orders of the newest half year, and these as a list of (user, week, amount)."""
     rng = np.random.default_rng(seed)
-    rows, orders = np.zeros(n, ROW), []
+    rows, purchases, orders = np.zeros(n, ROW), np.zeros(n + 1, PURCHASES), []
+    rows["purchases"] = rng.permutation(n) + 1
     rows["week"] = WEEK_0 - rng.integers(0, 60, n)  # when the row last changed
     rows["kind"] = rng.integers(0, 2, n)
     for user in range(n):
@@ -60,18 +61,18 @@ def people(n, seed):
         for week in rng.integers(newest - WEEKS + 1, newest + 1, rng.integers(0, 6)).tolist():
             amount = int(rng.integers(1, 100_000))
             orders.append((user, week, amount))
-            rows["weekly_orders"][user, week % WEEKS] += 1
-            rows["weekly_spend"][user, week % WEEKS] += amount
+            purchases["orders"][rows["purchases"][user], week % WEEKS] += 1
+            purchases["spend"][rows["purchases"][user], week % WEEKS] += amount
             rows["orders"][user] += 1
             rows["last_order_at"][user] = max(rows["last_order_at"][user], (week * 7 - 3) * DAY + 5)
-    return rows, orders
+    return rows, purchases, orders
 
 
 @pytest.mark.parametrize("weeks", [1, 4, 26])
 @pytest.mark.parametrize("average", [False, True])
 def test_a_summary_equals_a_recount_of_the_orders(weeks, average):
-    rows, orders = people(600, seed=weeks)
-    summary = summarize(rows, DAY_0, weeks, ("user", "rider"))
+    rows, purchases, orders = people(600, seed=weeks)
+    summary = summarize(rows, purchases, DAY_0, weeks, ("user", "rider"))
     for kind, name in enumerate(("user", "rider")):
         buyers = [u for u in range(len(rows)) if rows["orders"][u] and rows["kind"][u] == kind]
         recent = {u: [a for v, w, a in orders if v == u and WEEK_0 - weeks < w <= WEEK_0] for u in buyers}
@@ -89,10 +90,10 @@ def test_a_summary_equals_a_recount_of_the_orders(weeks, average):
 
 
 def test_shards_merged_equal_one_and_survive_the_log(monkeypatch):
-    rows, _ = people(500, seed=3)
-    whole = summarize(rows, DAY_0, 26, ("user", "rider"))
+    rows, purchases, _ = people(500, seed=3)
+    whole = summarize(rows, purchases, DAY_0, 26, ("user", "rider"))
     monkeypatch.setattr(sketch, "SLICE", 64)  # a scan in slices is the same scan
-    parts = [summarize(part, DAY_0, 26, ("user", "rider")) for part in np.array_split(rows, 3)]
+    parts = [summarize(part, purchases, DAY_0, 26, ("user", "rider")) for part in np.array_split(rows, 3)]
     read_back = [sketch.of_plain(json.loads(json.dumps(sketch.to_plain(part)))) for part in parts]
     merged = sketch.merge(read_back)
     for kind in whole:
@@ -103,17 +104,18 @@ def test_shards_merged_equal_one_and_survive_the_log(monkeypatch):
 
 
 def test_who_has_not_bought_is_not_in_the_population():
-    rows = np.zeros(3, ROW)
-    assert sketch.mean(summarize(rows, DAY_0, 26, ("user",)), "user") == {}
+    rows, purchases = np.zeros(3, ROW), np.zeros(1, PURCHASES)
+    assert sketch.mean(summarize(rows, purchases, DAY_0, 26, ("user",)), "user") == {}
     rows["orders"][0], rows["last_order_at"][0] = 1, (DAY_0 - 400) * DAY
-    summary = summarize(rows, DAY_0, 26, ("user",))
+    summary = summarize(rows, purchases, DAY_0, 26, ("user",))
     assert sketch.mean(summary, "user") == {"recency_days": 400, "frequency": 0, "monetary": 0}
     assert sketch.median(summary, "rider") == {}
 
 
 def test_each_kind_has_its_own_look_back():
-    rows = np.zeros(2, ROW)
+    rows, purchases = np.zeros(2, ROW), np.zeros(2, PURCHASES)
     rows["week"], rows["orders"], rows["last_order_at"], rows["kind"] = WEEK_0, 1, DAY_0 * DAY, [0, 1]
-    rows["weekly_orders"][:, (WEEK_0 - 2) % WEEKS] = 1
-    summary = summarize(rows, DAY_0, (1, 3), ("user", "rider"))
+    rows["purchases"] = [0, 1]
+    purchases["orders"][:, (WEEK_0 - 2) % WEEKS] = 1
+    summary = summarize(rows, purchases, DAY_0, (1, 3), ("user", "rider"))
     assert [sketch.mean(summary, kind)["frequency"] for kind in ("user", "rider")] == [0, 1]

@@ -19,6 +19,7 @@ from streams.core.row import (
     FEEDBACK_KINDS,
     MOVE,
     NEVER_DAY,
+    PURCHASES,
     ROW,
     THRESHOLD_CAUSE,
     TIME_CAUSE,
@@ -49,6 +50,7 @@ class User:
 
     def __init__(self, rule):
         self.rows, self.rule, self.told = np.zeros(1, ROW), rule, []
+        self.weekly = np.zeros(1, PURCHASES)[0]
 
     @property
     def row(self):
@@ -70,9 +72,9 @@ class User:
         seen = len(self.told)
         while 0 < self.row["due_social"] <= day:
             due = int(self.row["due_social"])
-            pass_days(self.rows[0], due)
+            pass_days(self.rows[0], self.weekly, due)
             self.judge(due * DAY, TIME_CAUSE)
-        pass_days(self.rows[0], day)
+        pass_days(self.rows[0], self.weekly, day)
         return self.told[seen:]
 
     def meet(self, day, kind):

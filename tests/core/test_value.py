@@ -103,11 +103,11 @@ def test_partial_refunds_add_up_to_a_whole_one():
     one = life("order_value", bands=Bands(order_value={"small": 0, "large": 50}))
     one.buy(NOON, 5_000, hash=1)
     assert words(one.refund(NOON, 1, 1)) == [("large", "small", "event")]
-    assert (one.row["spend"], one.row["orders"], one.row["weekly_spend"].sum()) == (4_999, 1, 4_999)
+    assert (one.row["spend"], one.row["orders"], one.weekly["spend"].sum()) == (4_999, 1, 4_999)
     assert one.refund(NOON, 1, 4_998) == []
     assert (one.row["spend"], one.row["orders"]) == (1, 1)
     assert words(one.refund(NOON, 1, 1)) == [("small", "none", "event")]
-    assert (one.row["spend"], one.row["orders"], one.row["weekly_orders"].sum()) == (0, 0, 0)
+    assert (one.row["spend"], one.row["orders"], one.weekly["orders"].sum()) == (0, 0, 0)
     assert one.refund(NOON, 1, 1) == []  # it has been taken back already
 
 
@@ -145,7 +145,7 @@ def test_a_refund_lands_in_the_week_of_its_order():
     one.buy(NOON, 5_000, hash=1, coupon=1)
     one.buy(NOON + WEEK, 700, hash=2)
     one.refund(NOON + 2 * WEEK, 1)
-    assert (one.row["weekly_spend"].sum(), one.row["weekly_coupons"].sum()) == (700, 0)
+    assert (one.weekly["spend"].sum(), one.weekly["coupons"].sum()) == (700, 0)
     assert one.row["last_order_at"] == NOON + WEEK
 
 

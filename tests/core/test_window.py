@@ -75,8 +75,8 @@ def test_the_weekly_rings_equal_a_recount_of_orders_in_order_of_time(orders):
         if week > newest - WEEKS:
             count[week % WEEKS] += 1
             spend[week % WEEKS] += amount
-    assert life.row["weekly_orders"].tolist() == count.tolist()
-    assert life.row["weekly_spend"].tolist() == spend.tolist()
+    assert life.weekly["orders"].tolist() == count.tolist()
+    assert life.weekly["spend"].tolist() == spend.tolist()
     assert life.row["orders"] == len(orders)
     assert life.row["spend"] == sum(amount for _, amount in orders)
 
@@ -86,9 +86,9 @@ def test_counts_stay_at_their_greatest_value():
     for _ in range(U1_MAX + 3):
         life.act(T0)
         life.buy(T0, 10_000_000, coupon=1)
-    row = life.row
-    assert (row["daily_clicks"].max(), row["weekly_orders"].max(), row["weekly_coupons"].max()) == (U1_MAX,) * 3
-    assert row["weekly_spend"].max() == I4_MAX
+    row, weekly = life.row, life.weekly
+    assert (row["daily_clicks"].max(), weekly["orders"].max(), weekly["coupons"].max()) == (U1_MAX,) * 3
+    assert weekly["spend"].max() == I4_MAX
     assert (row["orders"], row["spend"]) == (U1_MAX + 3, 10_000_000 * (U1_MAX + 3))
 
 

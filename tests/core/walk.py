@@ -7,7 +7,19 @@ import numpy as np
 
 from streams.core import activity, engagement, habit, period
 from streams.core.dimension import ACTIVITY, ATTENTION, DIMENSIONS, RUNG, STAGE
-from streams.core.row import CAUSES, DAY, EVENT_CAUSE, MOVE, NEVER, NEVER_DAY, ROW, THRESHOLD_CAUSE, TIME_CAUSE, WEEKS
+from streams.core.row import (
+    CAUSES,
+    DAY,
+    EVENT_CAUSE,
+    MOVE,
+    NEVER,
+    NEVER_DAY,
+    PURCHASES,
+    ROW,
+    THRESHOLD_CAUSE,
+    TIME_CAUSE,
+    WEEKS,
+)
 from streams.core.rules import RULE
 from streams.core.window import mark_active, was_active, week_of
 
@@ -37,7 +49,7 @@ class Walk:
     def __init__(self, rules=None, periods=None, stops=NO_STOPS):
         self.rules = ruled() if rules is None else rules
         self.stops = stops
-        self.rows = np.zeros(1, ROW)
+        self.rows, self.weekly = np.zeros(1, ROW), np.zeros(1, PURCHASES)[0]
         self.periods = period.empty() if periods is None else periods
         self.origins = np.zeros(65_536, np.int64)
         self.moves = np.zeros(4096, MOVE)
@@ -55,7 +67,7 @@ class Walk:
         self.pass_time(min(at, vouched))
         rows, day = self.rows, np.int64(at // DAY)
         first = rows["values"][0, ACTIVITY] == activity.NONE
-        habit.pass_days(rows[0], day)
+        habit.pass_days(rows[0], self.weekly, day)
         if not was_active(rows[0], day):
             period.count(self.periods, rows[0], day)
             mark_active(rows[0], day)
@@ -74,20 +86,22 @@ class Walk:
         return self.judge(at)
 
     def order(self, at, orders):
-        ring, week = self.rows["weekly_orders"], week_of(at // DAY)
+        ring, week = self.weekly["orders"], week_of(at // DAY)
         self.rows["orders"][0] = int(self.rows["orders"][0]) + orders
         if week > int(self.rows["week"][0]) - WEEKS:
-            ring[0, week % WEEKS] = int(ring[0, week % WEEKS]) + orders
+            ring[week % WEEKS] = int(ring[week % WEEKS]) + orders
 
     def undo(self, at):
         """Take back an order made on the day of `at`."""
-        habit.pass_days(self.rows[0], np.int64(at // DAY))
+        habit.pass_days(self.rows[0], self.weekly, np.int64(at // DAY))
         self.order(at, -1)
         return self.judge(at)
 
     def judge(self, at, cause=EVENT_CAUSE):
         day = np.int64(self.rows["day"][0])
-        self.n = engagement.judge(self.rows[0], day, np.int64(at), cause, self.rules[0], self.moves, self.n, self.stops)
+        self.n = engagement.judge(
+            self.rows[0], self.weekly, day, np.int64(at), cause, self.rules[0], self.moves, self.n, self.stops
+        )
         assert self.due > day
         return self.tell()
 
@@ -109,10 +123,10 @@ class Walk:
                 return
             if deadline == at:
                 self.n = activity.lapse(self.rows[0], np.int64(at), TIME_CAUSE, self.rules, self.moves, self.n)
-            habit.pass_days(self.rows[0], np.int64(at // DAY))
+            habit.pass_days(self.rows[0], self.weekly, np.int64(at // DAY))
             day = np.int64(at // DAY)
             self.n = engagement.judge(
-                self.rows[0], day, np.int64(at), TIME_CAUSE, self.rules[0], self.moves, self.n, self.stops
+                self.rows[0], self.weekly, day, np.int64(at), TIME_CAUSE, self.rules[0], self.moves, self.n, self.stops
             )
             assert self.due > day
 

@@ -252,13 +252,14 @@ class Reader:
         return self
 
     def rows(self, but=()):
-        """Every known user's row and orders as bytes, but for what is in memory only and the fields `but`."""
+        """Every known user's row, purchases and orders, but for what is in memory only and the fields `but`."""
         found = {}
         for key, row in self.shard.users():
             kept = row.copy()
-            for name in ("first_order", *but):
+            for name in ("first_order", "purchases", *but):
                 kept[name] = 0
-            found[key] = kept.tobytes(), self.shard.orders(self.shard.index.find(key)).tobytes()
+            number = self.shard.index.find(key)
+            found[key] = kept.tobytes(), self.shard.weekly(number).tobytes(), self.shard.orders(number).tobytes()
         return found
 
 

@@ -222,7 +222,8 @@ def test_an_order_and_its_refund_leave_no_trace_but_their_own(history, hour, lap
 def facts(shard, but, without=MEMORY):
     """A user's row by field, without some fields and without some dimensions' values; and his orders but that one."""
     row, remembered = shard.rows[0], shard.orders(0)
-    found = {name: row[name].tolist() for name in ROW.names if name not in ("first_order", *but)}
+    found = {name: row[name].tolist() for name in ROW.names if name not in ("first_order", "purchases", *but)}
+    found["weekly"] = shard.weekly(0).tobytes()
     found["values"] = {n: v for n, v in zip(BOOK.dimensions, found["values"], strict=False) if n not in without}
     liked = zip(found.pop("interests"), found.pop("interest_weights"), strict=True)
     found["liked"] = [(category, weight) for category, weight in liked if weight]
@@ -319,7 +320,7 @@ for rules in (activity_only(7 * DAY, 14 * DAY, 30 * DAY), BOOK):
         deeds = DEEDS if rules is BOOK else [CLICKS, ORDERS]
         history = [(chance.randrange(LAST_HOUR), chance.randrange(5), chance.choice(deeds)) for _ in range(60)]
         reader = Reader(history, rules).run([(0, 7), (1, 3), (0, 9)], sweep=True)
-        rows = sorted((k.decode(), row.hex(), orders.hex()) for k, (row, orders) in reader.rows().items())
+        rows = sorted((k.decode(), *(part.hex() for part in kept)) for k, kept in reader.rows().items())
         found.append([sorted(reader.all_moves.items()), rows, reader.shard.periods.sum(axis=(1, 2)).tolist()])
 print(json.dumps(found))
 """

@@ -118,7 +118,8 @@ def test_the_windows_equal_a_recount(history, cut):
     until = T0 + YEAR * HOUR + HALF
     reader, due = compare(history, SETTINGS, cut, until)
     for user, life in due.items():
-        row = reader.shard.rows[reader.shard.index.find(user.encode())]
+        number = reader.shard.index.find(user.encode())
+        row, weekly = reader.shard.rows[number], reader.shard.weekly(number)
         if not life.known:
             continue
         newest = oracle_value.day_of(int(row["day"]) * DAY)
@@ -127,7 +128,6 @@ def test_the_windows_equal_a_recount(history, cut):
         for when, amount, coupon in life.recent(newest, WEEKS):
             back = first - oracle_value.week_of(when).toordinal() // 7
             counted[:, (int(row["week"]) - back) % WEEKS] += (1, amount, coupon)
-        names = ("weekly_orders", "weekly_spend", "weekly_coupons")
-        assert [row[name].tolist() for name in names] == counted.tolist()
+        assert [weekly[name].tolist() for name in ("orders", "spend", "coupons")] == counted.tolist()
         standing = life.standing()
         assert (row["orders"], row["spend"]) == (len(standing), sum(amount for _, amount, _ in standing))

@@ -124,18 +124,20 @@ class Replay:
     def snapshot(self):
         rows = self.shard.rows[: len(self.users)]
         come = rows["orders"] > 0
-        return Snapshot(self.shard.book, self.users[come], rows[come], self.shard.periods.copy())
+        weekly = self.shard.purchases[rows["purchases"][come]]
+        return Snapshot(self.shard.book, self.users[come], rows[come], weekly, self.shard.periods.copy())
 
     def all_moves(self):
         return np.concatenate(self.moves)
 
 
 class Snapshot(NamedTuple):
-    """What a shard says at one time: the users who have come, their rows, the growth accounting."""
+    """What a shard says at one time: the users who have come, their rows and purchases, the growth accounting."""
 
     book: Rulebook
     users: np.ndarray
     rows: np.ndarray
+    weekly: np.ndarray
     periods: np.ndarray
 
     def values(self, dimension):
@@ -148,7 +150,7 @@ class Snapshot(NamedTuple):
         """What a ring of weeks says of the newest `weeks` up to `week`; a slot holds the week that it last counted."""
         newest = self.rows["week"].astype(int)[:, None]
         held = newest - (newest - np.arange(WEEKS)) % WEEKS
-        return (self.rows[field] * ((held > week - weeks) & (held <= week))).sum(axis=1)
+        return (self.weekly[field] * ((held > week - weeks) & (held <= week))).sum(axis=1)
 
 
 def ms(moment):

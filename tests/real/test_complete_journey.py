@@ -209,7 +209,8 @@ def test_tiers_by_the_populations_cuts_equal_the_recomputation(baskets, told, th
 def freeze(replay, settings, cut, number):
     """Freeze the population's cuts as of `cut`, judge everybody by them, and return them."""
     shard, known = replay.shard, replay.snapshot().rows
-    summary = sketch.summarize(known, (cut - 1) // DAY, settings.value.look_back_weeks, shard.book.kinds)
+    weeks, kinds = settings.value.look_back_weeks, shard.book.kinds
+    summary = sketch.summarize(known, shard.purchases, (cut - 1) // DAY, weeks, kinds)
     cuts = population_cuts(settings, summary)
     shard.adopt(cut, with_cuts(shard.book, cuts, number))
     moves = shard.advance(cut)
@@ -228,7 +229,7 @@ def near(figures, cuts, monetary, error):
 
 def repurchase(snapshot, week, weeks):
     """Buyers of the newest `weeks` weeks up to `week`, those with two orders in them, those who had bought before."""
-    orders = snapshot.window("weekly_orders", week, weeks)
+    orders = snapshot.window("orders", week, weeks)
     bought = orders > 0
     before = snapshot.rows["orders"] > orders
     return batch.Repurchase(int(bought.sum()), int((orders >= 2).sum()), int((bought & before).sum()))

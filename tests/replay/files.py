@@ -134,15 +134,16 @@ def replayed(folder, out, settings=CHOSEN, until=None, **reading):
 
 
 def rows(shard, but=()):
-    """Every user's row, orders and profile, but for what is in memory only and the fields `but`."""
+    """Every user's row, purchases, orders and profile, but for what is in memory only and the fields `but`."""
     found = {}
     for key, row in shard.users():
         kept, profile = row.copy(), shard.profile(key)
-        for name in ("first_order", *but):
+        for name in ("first_order", "purchases", *but):
             kept[name] = 0
-        orders = shard.orders(shard.index.find(key))
+        number = shard.index.find(key)
+        orders = shard.orders(number)
         orders["next"] = 0
-        found[key] = kept.tobytes(), orders.tobytes(), profile and consent.read(profile)
+        found[key] = kept.tobytes(), shard.weekly(number).tobytes(), orders.tobytes(), profile and consent.read(profile)
     return found
 
 

@@ -37,7 +37,7 @@ def test_cuts_are_those_of_the_users_at_the_time(tmp_path):
     shard, _ = live(events_of(before), (), MEAN)
     day = (T0 + taken * HOUR) // DAY
     weeks = MEAN.value.look_back_weeks
-    found = sketch.summarize(shard.rows[: len(shard.index)], day, weeks, shard.book.kinds)
+    found = sketch.summarize(shard.rows[: len(shard.index)], shard.purchases, day, weeks, shard.book.kinds)
     assert run.freezer.cuts == rulebook.population_cuts(MEAN, found)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streams.core.row import DAY, LAYOUT, ORDER, ROW
+from streams.core.row import DAY, LAYOUT, ORDER, PURCHASES, ROW
 from streams.core.rules import activity_only
 from streams.portrait import portrait
 from streams.rulebook import build, of_document
@@ -19,12 +19,17 @@ NONE = np.empty(0, ORDER)
 LAYOUTS = Path(__file__).parent / "layouts"
 
 
+NOTHING_BOUGHT = np.zeros(1, PURCHASES)
+
+
 def some(dtype, n, seed=1):
-    return np.frombuffer(np.random.default_rng(seed).bytes(n * dtype.itemsize), dtype)
+    return np.frombuffer(np.random.default_rng(seed).bytes(n * dtype.itemsize), dtype).copy()
 
 
 def encode(n):
-    data, spans = encode_rows(some(ROW, n), np.arange(n), np.zeros(n, np.int32), NONE)
+    rows = some(ROW, n)
+    rows["purchases"] = 0
+    data, spans = encode_rows(rows, np.arange(n), NOTHING_BOUGHT, np.zeros(n, np.int32), NONE)
     return [data[a:b].tobytes() for a, b in spans.tolist()]
 
 
@@ -33,13 +38,16 @@ def decode(values):
     return decode_rows(pairs.data, pairs.values)
 
 
-def test_rows_orders_and_profiles_come_back_as_they_were():
+def test_rows_purchases_orders_and_profiles_come_back_as_they_were():
     rows, who = some(ROW, 8), np.array([0, 2, 1, 7, 5])
+    rows["purchases"] = [3, 0, 1, 4, 4, 2, 4, 5]
+    purchases = some(PURCHASES, 6)
     counts, profiles = np.array([0, 2, 0, 255, 1]), [None, b"{}", None, b'{"a":1}', None]
     orders = some(ORDER, 258)
-    found = decode_rows(*encode_rows(rows, who, counts, orders, profiles, before=np.ones(7, np.uint8)))
+    found = decode_rows(*encode_rows(rows, who, purchases, counts, orders, profiles, before=np.ones(7, np.uint8)))
     due = rows[who]
-    due["first_order"] = 0
+    due["first_order"], due["purchases"] = 0, [1, 1, 0, 1, 1]
+    assert found.purchases.tobytes() == purchases[[3, 1, 5, 2]].tobytes()
     assert found.rows.tobytes() == due.tobytes()
     assert found.counts.tolist() == counts.tolist()
     assert found.orders.tobytes() == orders.tobytes()
@@ -55,6 +63,11 @@ def test_a_value_of_another_version_is_refused(value):
 def test_a_value_that_was_cut_is_refused():
     with pytest.raises(UnknownLayout, match="too short"):
         decode([encode(1)[0][:-1]])
+    rows = some(ROW, 1)
+    rows["purchases"] = 0
+    data, _ = encode_rows(rows, np.zeros(1, int), some(PURCHASES, 1), np.ones(1, np.int32), some(ORDER, 1))
+    with pytest.raises(UnknownLayout, match="lacks"):
+        decode([data[:-1].tobytes()])
 
 
 @pytest.mark.parametrize("layout", range(1, LAYOUT + 1))

@@ -6,7 +6,7 @@ import numpy as np
 
 from streams import rulebook
 from streams.core import sketch
-from streams.core.row import DAY, ROW
+from streams.core.row import DAY, PURCHASES, ROW
 from streams.core.window import week_of
 from streams.rulebook import refreeze_ms
 from streams.settings import Settings, Value
@@ -20,16 +20,17 @@ MEAN = Settings(partitions=2, value=Value(thresholds="mean", refreeze_hours=24))
 
 
 def buyers(*spends):
-    """Rows of users with one order each of T0's week."""
-    rows, week = np.zeros(len(spends), ROW), week_of(T0 // DAY)
+    """Rows of users with one order each of T0's week, and their purchases."""
+    rows, purchases, week = np.zeros(len(spends), ROW), np.zeros(len(spends), PURCHASES), week_of(T0 // DAY)
     rows["orders"], rows["last_order_at"], rows["day"], rows["week"] = 1, T0, T0 // DAY, week
-    rows["weekly_orders"][:, week % 26] = 1
-    rows["weekly_spend"][:, week % 26] = spends
-    return rows
+    rows["purchases"] = np.arange(len(spends))
+    purchases["orders"][:, week % 26] = 1
+    purchases["spend"][:, week % 26] = spends
+    return rows, purchases
 
 
 def told(partition, at, *spends):
-    summary = sketch.summarize(buyers(*spends), T0 // DAY, [26], ("user",))
+    summary = sketch.summarize(*buyers(*spends), T0 // DAY, [26], ("user",))
     return Cuts(f"sketch-{partition}", {"at": at, **sketch.to_plain(summary)})
 
 
