@@ -11,7 +11,6 @@ The way of the data, and the order in which to read:
     wire/varint.py          … and the numbers in them
     wire/block.py           records as columns, with which the hot path works
     wire/event.py           what comes in, as it is declared
-    wire/block.py           records as columns
     wire/scan.py            one record's JSON, read by compiled code as it is declared
     wire/decode.py          decode: bytes → columns; the bad set aside with a reason
     wire/partitioner.py     where a user's records belong
@@ -54,6 +53,7 @@ The way of the data, and the order in which to read:
     usual.py                what is usual of a topic, by hour of the week
     worker/partition.py     what a worker holds for one partition: receive, pump, commit
     worker/ledger.py        commit: what follows and how far was read, in one transaction
+    worker/request.py       … in requests that are joined once
     worker/recovery.py      a shard read back from its changelog
     worker/flow.py          flow control that throws nothing away
     worker/app.py           the Faust app: partitions opened and closed as the group assigns them

@@ -4,9 +4,10 @@ aiokafka reads a fetch record by record: a generator of Python makes a ConsumerR
 consumer whose `key_deserializer` is `whole` gets, in place of the records of a batch, one `Batch`, which holds them as
 a `Block`. Everything around that (aborted transactions, control batches, positions) stays aiokafka's.
 
-To a producer a `Written` is what its own builder of batches is, except that its records are all there at once.
+To a producer a `Written` is what its own builder of batches is, except that its records are all there at once; it
+sends them by our `ProduceRequest`.
 
-This is the one place where we reach into aiokafka's fetcher; other consumers of the process are untouched.
+This is the one place where we reach into aiokafka; other consumers of the process are untouched.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ import numpy as np
 from aiokafka import codec
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
+from aiokafka.producer import sender
 from aiokafka.record.memory_records import MemoryRecords
 
 from streams.wire.block import Block, Pairs
 from streams.wire.records import fitting, join, split
+from streams.worker.request import ProduceRequest
 
 HEAD = struct.Struct(">qiibIhiqqqhii")
 """Offset of the first record, length of the rest, leader's epoch, format, CRC, attributes, difference of the last
@@ -183,7 +186,7 @@ class Written:
         if not self._built:
             self._built = True
             self._write_head(crc=0)
-            self._write_head(crc=google_crc32c.value(bytes(memoryview(self._data)[ATTRIBUTES:])))
+            self._write_head(crc=google_crc32c.value(np.frombuffer(self._data, np.uint8)[ATTRIBUTES:]))
         return self._data
 
     def _write_head(self, crc: int) -> None:
@@ -219,3 +222,4 @@ class PartitionRecords(fetcher.PartitionRecords):
 
 fetcher.PartitionRecords = PartitionRecords
 fetcher.MemoryRecords = Fetched
+sender.ProduceRequest = ProduceRequest
