@@ -42,7 +42,7 @@ class Ledger:
         self.positions[topic] = offset
 
     async def commit(self, changelog):
-        self.commits.append((self.waiting, self.positions, list(changelog.each())))
+        self.commits.append((self.waiting, self.positions, [pair for pairs in changelog for pair in pairs.each()]))
         self.waiting, self.positions = [], {}
         return True
 
