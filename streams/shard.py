@@ -66,9 +66,9 @@ NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
 PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
 HOLD_KEY, STEP_KEY, TRIAL_KEY = ASIDE + b"hold\0", ASIDE + b"step\0", ASIDE + b"trial\0"
 INVITATION_KEY, CALENDAR_KEY, TIME_KEY = ASIDE + b"invitation\0", ASIDE + b"calendar\0", ASIDE + b"time\0"
-FOLLOWED_AT_ONCE = 20_000
+FOLLOWED_AT_ONCE = 10_000
 """Rows that are judged under new rules between two folds, so that a million of them do not hold the stream up."""
-SET_AT_ONCE = 200_000
+SET_AT_ONCE = 100_000
 """Deadlines that are derived anew between two folds: it is quicker by so much."""
 COUNTED_AT_ONCE = 200_000
 """Rows that are counted at a time after they were read back."""
@@ -216,18 +216,16 @@ class Shard:
     def adopt(self, since: int, book: Rulebook) -> np.ndarray:
         """Let rules hold from now on; who moves by them moves by threshold, with time or with his next event.
 
-        Returns the moves (MOVE[m]) that are made at once: what is left of a sweep is made under the rules of before;
-        and where a word has another place, who has changed is judged, lest he be written half carried over.
+        Returns the moves (MOVE[m]) that are made at once: what is left of a sweep, under the rules of before.
         """
-        moves = [self._sweep_some(None)]
+        moves = self._sweep_some(None)
         self._books[book.number] = book
         self.book, self._since, self._followed = book, since, 0
         self._places, self._sides = _places(book), _sides(book)
         self._groups = core.kept_groups(book.table)
         self._set_later()
-        if self._carry():
-            moves.append(self._judge(np.flatnonzero(self.changed[: len(self.index)])))
-        return np.concatenate(moves)
+        self._carry()
+        return moves
 
     def trust(self, vouched: int, stops: np.ndarray) -> None:
         """Say how far absence may be decided (int ms UTC), and in which spans (i8[k, 2]) its clock stood still.
@@ -307,6 +305,18 @@ class Shard:
         users, aside = self.written(who), self.take_aside()
         self.took(who)
         return Pairs.joined([users, aside]) if len(aside) else users
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the rules are new to some users yet: `judge` them before they are written.
+
+        Their values may have been carried over to other places, which their rules do not say.
+        """
+        return self._followed < len(self.index)
+
+    def judge(self, who: np.ndarray) -> np.ndarray:
+        """Judge those of the rows (i8[n]) to whom the rules are new; return their moves (MOVE[m])."""
+        return self._fold(_pass(who, RULES, self._since))
 
     def changed_users(self) -> np.ndarray:
         """Return the rows (i8[n], ascending) that changed since they were last taken."""
@@ -413,14 +423,13 @@ class Shard:
     def _law(self) -> Law:
         return Law(self.book.table, self.book.number, self._groups, self._since, self._vouched, self._stops)
 
-    def _carry(self) -> bool:
-        """Put the values of rows under older rules where their words stand now; say whether any has another place."""
+    def _carry(self) -> None:
+        """Put the values of rows under older rules where their words stand now."""
         older = sorted(self._books.keys() - {self.book.number})
         places = np.array([carried(self._books[number], self.book) for number in older], np.uint8)
         moved = np.flatnonzero((places != np.arange(MAX_VALUES)).any(axis=(0, 2))) if older else NOBODY
         if len(moved):
             carry(self.rows[: len(self.index)], np.array(older), places, moved, self.population)
-        return len(moved) > 0
 
     def _fold_in_time(self, events: np.ndarray) -> np.ndarray:
         """Fold events, each under the rules that held at its time."""
@@ -499,11 +508,7 @@ class Shard:
         """Judge some more rows under rules that are new to them."""
         first, last = self._followed, min(self._followed + FOLLOWED_AT_ONCE, len(self.index))
         self._followed = last
-        return self._judge(np.arange(first, last))
-
-    def _judge(self, who: np.ndarray) -> np.ndarray:
-        """Judge those of the rows (i8[n]) to whom the rules are new."""
-        return self._fold(_pass(who, RULES, self._since))
+        return self.judge(np.arange(first, last))
 
     def _apply(self, event: np.ndarray, payload: bytes | None) -> np.ndarray:
         """Fold an event (EVENT[1]) that was handed on whole, unless it was already."""

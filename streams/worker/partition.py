@@ -50,7 +50,7 @@ DUE_EVENTS = 65_536
 FOLDED_AT_ONCE = 8_192
 """Events, or users to whom time comes: as many as keep the loop busy for some twenty milliseconds, with every dimension
 on."""
-TAKEN_AT_ONCE = 16_384
+TAKEN_AT_ONCE = 8_192
 """Changed rows that a commit takes at once."""
 RETRY_SECONDS = 0.5
 HOUR = 3_600_000
@@ -190,12 +190,13 @@ class Partition:
         """Take in a chunk, and fold all events whose turn has come."""
         async with self._turn:
             self.receive(chunk)
+            await asyncio.sleep(0)
         await self.fold_due()
 
     async def fold_due(self) -> None:
         """Fold all events whose turn has come, a part at a time, others having theirs in between."""
-        while not self.closing and await self._pump():  # noqa: ASYNC110 (nothing is waited for)
-            await asyncio.sleep(0)
+        while not self.closing and await self._pump():
+            pass
 
     async def pass_time(self) -> None:
         """Let time come to all users to whom it has yet to come, a part at a time, or until a commit is due."""
@@ -203,12 +204,13 @@ class Partition:
             if self._is_due():
                 self._due.set()
                 return
-            await asyncio.sleep(0)
             await self._pump()
 
     async def _pump(self) -> bool:
         async with self._folding, self._turn:
-            return self.pump(FOLDED_AT_ONCE)
+            are_more = self.pump(FOLDED_AT_ONCE)
+            await asyncio.sleep(0)  # with the turn in hand: else another partition would take it at once
+        return are_more
 
     def heed(self, view: View) -> None:
         """Go by what stands on `control`: how far absence may be decided, its stops, backfills and rules."""
@@ -432,8 +434,11 @@ class Partition:
     async def _written(self, who: np.ndarray) -> AsyncIterator[Pairs]:
         """Yield the rows `who` as the changelog's, in parts; nothing must be folded meanwhile."""
         for first in range(0, len(who), TAKEN_AT_ONCE):
+            some = who[first : first + TAKEN_AT_ONCE]
             async with self._turn:
+                if self.shard.is_following:
+                    self._emit(self.shard.judge(some))
                 with step.CHANGED:
-                    written = self.shard.written(who[first : first + TAKEN_AT_ONCE])
+                    written = self.shard.written(some)
+                await asyncio.sleep(0)
             yield written
-            await asyncio.sleep(0)

@@ -133,6 +133,7 @@ class Worker:
         self.shard.trust(NEVER if hour is None else T0 + hour * HOUR, stops)
 
     def commit(self):
+        self.note(self.shard.judge(self.shard.changed_users()))
         self.changelog |= dict(self.shard.take_changed().each())
         self._kept = self.read, len(self.moves), len(self.log)
 
