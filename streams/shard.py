@@ -198,7 +198,7 @@ class Shard:
     @property
     def is_behind(self) -> bool:
         """Whether time has yet to come to some of the users: call `advance` again."""
-        return self._sweep is not None
+        return self._sweep is not None or self._resumed > 0
 
     def plan(self, plans: Sequence[Plan]) -> np.ndarray:
         """Say which rules hold from when: those that held when the shard was last at work at once, others in time.
@@ -502,7 +502,7 @@ class Shard:
     def _freshen(self, who: np.ndarray) -> None:
         """Derive the deadlines of some rows (i4[n]) anew before their turn."""
         if self._stale < self._stale_until:
-            core.set_deadlines(self._state(), self._law(), who)
+            core.set_deadlines(self._state(), self._law(), np.ascontiguousarray(who, np.int64))
 
     def _follow(self) -> np.ndarray:
         """Judge some more rows under rules that are new to them."""
