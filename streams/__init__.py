@@ -23,6 +23,7 @@ The way of the data, and the order in which to read:
     tally.py                what users did, summed up
     trial.py                what pushed users did, and those from whom pushes were withheld
     consent.py              where and about what a user may be written to, as his profile and he himself say
+    sweep.py                how time comes to users, some at a time
     shard.py                one partition's users, which worker, replay and benchmark drive
     core/row.py             the row, orders and purchases, the event, the move: five layouts
     core/dimension.py       everything that a user can be, each dimension declared once

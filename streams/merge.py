@@ -16,9 +16,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.core.row import EVENT, SOURCES
+from streams.wire.decode import is_whole
 
 BEFORE_ALL = -(1 << 62)
-WHOLE = np.dtype((np.void, EVENT.itemsize))
+BYTES = np.dtype((np.void, EVENT.itemsize))
+MOST_WHOLE = 200
+"""Profiles and the like that are taken at once, where not all is: each costs as much as fifty other events."""
 
 
 class Merge:
@@ -58,7 +61,7 @@ class Merge:
         """Return the events (EVENT[n]) whose turn has come, in order.
 
         `at_end` says of each source whether it was read to its end: then it holds nobody up. Of more than `most` events
-        only so many are taken, or a few more where there are several at once; then as many as `most` at least.
+        only so many are taken, or fewer, of which `MOST_WHOLE` are handed on whole.
         """
         sources = [source for source, waiting in enumerate(self._events) if waiting]
         reaches = [_joined(self._reaches[source]) for source in sources]
@@ -67,6 +70,8 @@ class Merge:
             due = np.concatenate([reach[:cut] for reach, cut in zip(reaches, cuts, strict=True)])
             last = np.partition(due, most - 1)[most - 1]
             cuts = [int(np.searchsorted(reach[:cut], last, "right")) for reach, cut in zip(reaches, cuts, strict=True)]
+        if most is not None:
+            cuts = self._light(sources, reaches, cuts, most)
         if not any(cuts):
             return np.empty(0, EVENT)
         events = [self._cut(*which) for which in zip(sources, reaches, cuts, strict=True)]
@@ -74,6 +79,20 @@ class Merge:
             return events[0]
         order = np.argsort(np.concatenate([r[:cut] for r, cut in zip(reaches, cuts, strict=True)]), kind="stable")
         return _events_joined(events).take(order)
+
+    def _light(self, sources: list[int], reaches: list[np.ndarray], cuts: list[int], most: int) -> list[int]:
+        """Return how many of each source's events to take so that they are not too many, whole ones above all."""
+        for source in sources:
+            self._events[source] = [_events_joined(self._events[source])]
+        due = [is_whole(self._events[source][0][:cut]) for source, cut in zip(sources, cuts, strict=True)]
+        heavy = sum(map(np.count_nonzero, due)) > MOST_WHOLE
+        if sum(cuts) <= most and not heavy:
+            return cuts
+        order = np.argsort(np.concatenate([r[:cut] for r, cut in zip(reaches, cuts, strict=True)]), kind="stable")
+        if heavy:
+            most = min(most, int(np.flatnonzero(np.concatenate(due)[order])[MOST_WHOLE - 1]) + 1)
+        whose = np.repeat(np.arange(len(cuts)), cuts)[order[:most]]
+        return [int(np.count_nonzero(whose == place)) for place in range(len(cuts))]
 
     def _turn(self, source: int, reach: np.ndarray, at_end: Sequence[bool]) -> int:
         """Return how many of a source's events lie before the least reach of the others."""
@@ -94,7 +113,7 @@ class Merge:
 
 def _events_joined(parts: list[np.ndarray]) -> np.ndarray:
     """Return events (EVENT[n]) as one array; as plain bytes, for numpy copies fields one by one otherwise."""
-    return _joined([part.view(WHOLE) for part in parts]).view(EVENT)
+    return _joined([part.view(BYTES) for part in parts]).view(EVENT)
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:

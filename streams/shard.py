@@ -3,6 +3,13 @@
 A shard is told events and the watermark and answers with moves; what changed since the last `take_changed` it keeps in
 mind for the changelog. It holds no clock and does no I/O. Which rules hold from when, and how far absence may be
 decided, it is told as well (`plan`, `trust`).
+
+What bears upon all users at once would hold everything else up. So it is done in parts between the folds, and before
+an event of a user is folded, all of it that concerns him is: what comes of it is the same as if it were done at once.
+
+    new rules      users come under them by and by, or with their next event (`_follow`)
+    a sweep        comes to some at a time (`Sweep`); until it is over, no other begins, and the watermark stands still
+    new deadlines  are derived from the rows by and by (`_stale`), as the first part of the next sweep
 """
 
 from __future__ import annotations
@@ -25,7 +32,6 @@ from streams.core.row import (
     DAY,
     EVENT,
     FEEDBACK,
-    IS_SAID,
     MOVE,
     NEVER,
     ORDER,
@@ -38,16 +44,17 @@ from streams.core.row import (
     TIME,
 )
 from streams.core.row import MAX_DIMENSIONS as DIMENSIONS
-from streams.core.rules import MAX_VALUES, Rulebook, carried
+from streams.core.rules import MAX_VALUES, Rulebook, carried, carry
 from streams.dictionary import OTHER, Codes, Dictionary
 from streams.hold import held_pushes, next_steps
 from streams.index import Index
 from streams.invitation import Invitations
+from streams.sweep import Sweep
 from streams.tally import Arm
 from streams.trial import Trials
 from streams.wire.block import NOTHING, Pairs
 from streams.wire.changelog import ASIDE, decode_rows, encode_rows
-from streams.wire.decode import Names, Payloads, read_feedback
+from streams.wire.decode import Names, Payloads, is_whole, read_feedback
 from streams.wire.event import Feedback, Profile, instant_ms
 
 FIRST_CAPACITY = 1024
@@ -55,12 +62,17 @@ SHARED_BITS = {"wechat": ("wechat", "wechat_mini", "wecom")}
 """Channels for which one bit of the row stands together."""
 NO_STOPS = np.empty((0, 2), np.int64)
 NOTHING_APPLIED = bytes(ROW["applied"].itemsize)
+NO_MOVES, NOBODY = np.empty(0, MOVE), np.empty(0, np.int64)
 NO_PLACES = np.full(DIMENSIONS, -1, np.int64)
 PERIODS_KEY, CATEGORY_KEY, ORIGIN_KEY = ASIDE + b"periods\0", ASIDE + b"category\0", ASIDE + b"origin\0"
 HOLD_KEY, STEP_KEY, TRIAL_KEY = ASIDE + b"hold\0", ASIDE + b"step\0", ASIDE + b"trial\0"
-INVITATION_KEY, CALENDAR_KEY = ASIDE + b"invitation\0", ASIDE + b"calendar\0"
-FOLLOWED_AT_ONCE = 20_000
+INVITATION_KEY, CALENDAR_KEY, TIME_KEY = ASIDE + b"invitation\0", ASIDE + b"calendar\0", ASIDE + b"time\0"
+FOLLOWED_AT_ONCE = 10_000
 """Rows that are judged under new rules between two folds, so that a million of them do not hold the stream up."""
+SET_AT_ONCE = 100_000
+"""Deadlines that are derived anew between two folds: it is quicker by so much."""
+COUNTED_AT_ONCE = 200_000
+"""Rows that are counted at a time after they were read back."""
 
 
 class Plan(NamedTuple):
@@ -110,7 +122,7 @@ class Shard:
             whom there is either.
         categories, origins: names ⇄ codes.
         periods: the growth accounting (`core.period`).
-        watermark: time up to which absence has been settled, int ms UTC.
+        watermark: time up to which absence has been settled of all users, int ms UTC.
         newest: greatest time of a click or an order folded, int ms UTC; a profile's time moves no clock.
         population: i8[dimensions, values], users by value.
         sources: i8[65536], users by the code of their first-touch source.
@@ -156,6 +168,12 @@ class Shard:
         self._books = {book.number: book}
         self._groups = core.kept_groups(book.table)
         self._followed = 0
+        self._stale = self._stale_until = 0
+        self._told: tuple[int, np.ndarray] | None = None
+        self._sweep: Sweep | None = None
+        self._asked = 0
+        self._resumed = 0
+        self._time_told = [0, 0]
         self._vouched = NEVER
         self._stops = NO_STOPS
         self._periods_told = self.periods.copy()
@@ -185,32 +203,50 @@ class Shard:
         """Return what users bought by week (PURCHASES[capacity]), at the places that their rows say."""
         return self._columns.purchases.array
 
-    def plan(self, plans: Sequence[Plan]) -> None:
-        """Say which rules hold from when: those that held when the shard was last at work at once, others in time."""
+    @property
+    def is_behind(self) -> bool:
+        """Whether time has yet to come to some of the users: call `advance` again."""
+        return self._sweep is not None or self._resumed > 0
+
+    def plan(self, plans: Sequence[Plan]) -> np.ndarray:
+        """Say which rules hold from when: those that held when the shard was last at work at once, others in time.
+
+        Returns the moves (MOVE[m]) that are made at once.
+        """
         plans = sorted(plans, key=lambda p: p.since)
         self._books |= {plan.book.number: plan.book for plan in plans}
         begun = [p for p in plans if p.since <= max(self.newest, self._since)] or plans[:1]
         self._plans = [p for p in plans if p.since > begun[-1].since]
         if begun[-1].book.number != self.book.number or begun[-1].book.version != self.book.version:
-            self.adopt(*begun[-1])
+            return self.adopt(*begun[-1])
+        return NO_MOVES
 
-    def adopt(self, since: int, book: Rulebook) -> None:
-        """Let rules hold from now on; who moves by them moves by threshold, with time or with his next event."""
+    def adopt(self, since: int, book: Rulebook) -> np.ndarray:
+        """Let rules hold from now on; who moves by them moves by threshold, with time or with his next event.
+
+        Returns the moves (MOVE[m]) that are made at once: what is left of a sweep, under the rules of before.
+        """
+        moves = self._sweep_some(None)
         self._books[book.number] = book
         self.book, self._since, self._followed = book, since, 0
         self._places, self._sides = _places(book), _sides(book)
         self._groups = core.kept_groups(book.table)
-        rows = self.rows[: len(self.index)]
-        for number in set(np.unique(rows["version"]).tolist()) & self._books.keys() - {book.number}:
-            self._carry(rows, rows["version"] == number, carried(self._books[number], book))
-        core.set_deadlines(self._state(), self._law(), 0, len(rows))
+        self._set_later()
+        self._carry()
+        return moves
 
     def trust(self, vouched: int, stops: np.ndarray) -> None:
-        """Say how far absence may be decided (int ms UTC), and in which spans (i8[k, 2]) its clock stood still."""
+        """Say how far absence may be decided (int ms UTC), and in which spans (i8[k, 2]) its clock stood still.
+
+        A sweep that is under way ends as it began: what is told amid it holds from the next one on.
+        """
+        self._told = (vouched, stops) if self._sweep is not None else None
+        if self._told is not None:
+            return
         self._vouched = vouched
         if not np.array_equal(stops, self._stops):
             self._stops = np.ascontiguousarray(stops, np.int64)
-            core.set_deadlines(self._state(), self._law(), 0, len(self.index))
+            self._set_later()
 
     def intern(self, keys: Sequence[bytes]) -> np.ndarray:
         """Return the row numbers (i4[n]) of user keys, giving new users their rows."""
@@ -238,10 +274,8 @@ class Shard:
         `payloads` holds what was handed on whole; what is folded of it is taken out.
         """
         self.trials.hear(events, self.index.key)
-        if not payloads:
-            return self._fold_in_time(events)
-        moves, start = [], 0
-        for k in np.flatnonzero(_is_whole(events)).tolist():
+        moves, start = [self._sweep_among(events["row"])], 0
+        for k in np.flatnonzero(is_whole(events)).tolist() if payloads else ():
             moves.append(self._fold_in_time(events[start:k]))
             place = int(events["source"][k]), int(events["offset"][k])
             moves.append(self._apply(events[k : k + 1], payloads.pop(place)))
@@ -249,14 +283,24 @@ class Shard:
         moves.append(self._fold_in_time(events[start:]))
         return np.concatenate(moves)
 
-    def advance(self, watermark: int) -> np.ndarray:
-        """Let time pass up to `watermark` (int ms UTC), as far as it is vouched for; return its moves (MOVE[m])."""
-        moves = [self._follow()]
-        while self._plans and self._plans[0].since <= watermark:
-            plan = self._plans.pop(0)
-            moves.append(self._sweep(plan.since))
-            self.adopt(*plan)
-        moves.append(self._sweep(watermark))
+    def advance(self, watermark: int, most: int | None = None) -> np.ndarray:
+        """Let time pass up to `watermark` (int ms UTC), as far as it is vouched for; return its moves (MOVE[m]).
+
+        It comes to at most so many users; then the shard may be behind (`is_behind`), and the next call goes on with
+        that, whatever watermark it is told.
+        """
+        moves = []
+        self._resume()
+        if self._sweep is None:
+            if self._told is not None:
+                self.trust(*self._told)
+            moves.append(self._follow())
+            self._begin_sweep(watermark)
+        moves.append(self._sweep_some(most))
+        while self._sweep is None and self._plans and self._plans[0].since <= self._asked:
+            moves.append(self.adopt(*self._plans.pop(0)))
+            self._begin_sweep(self._asked)
+            moves.append(self._sweep_some(most))
         return np.concatenate(moves)
 
     def settle_trials(self) -> list[tuple[str, Arm]]:
@@ -265,12 +309,32 @@ class Shard:
 
     def take_changed(self) -> Pairs:
         """Return what changed since the last call, as the changelog's; the value of who was erased is null."""
-        who = np.flatnonzero(self.changed[: len(self.index)])
-        self.changed[who] = 0
-        aside = Pairs.of(self._take_aside())
-        return Pairs.joined([self._users(who), aside]) if len(aside) else self._users(who)
+        who = self.changed_users()
+        users, aside = self.written(who), self.take_aside()
+        self.took(who)
+        return Pairs.joined([users, aside]) if len(aside) else users
 
-    def _users(self, who: np.ndarray) -> Pairs:
+    @property
+    def is_following(self) -> bool:
+        """Whether the rules are new to some users yet: `judge` them before they are written.
+
+        Their values may have been carried over to other places, which their rules do not say.
+        """
+        return self._followed < len(self.index)
+
+    def judge(self, who: np.ndarray) -> np.ndarray:
+        """Judge those of the rows (i8[n]) to whom the rules are new; return their moves (MOVE[m])."""
+        return self._fold(_pass(who, RULES, self._since))
+
+    def changed_users(self) -> np.ndarray:
+        """Return the rows (i8[n], ascending) that changed since they were last taken."""
+        return np.flatnonzero(self.changed[: len(self.index)])
+
+    def took(self, who: np.ndarray) -> None:
+        """Note that the rows `who` (i8[n]) have not changed since they were last taken."""
+        self.changed[who] = 0
+
+    def written(self, who: np.ndarray) -> Pairs:
         """Return users (i8[n]) as the changelog's."""
         counts, orders = self._orders_of(who)
         profiles = list(map(self.profiles.get, who.tolist())) if self.profiles else []
@@ -278,6 +342,10 @@ class Shard:
         data, values = encode_rows(self.rows, who, self.purchases, counts, orders, profiles, before=names)
         values[~self.rows["applied"][who].any(axis=1)] = NOTHING
         return Pairs(data, keys, values)
+
+    def take_aside(self) -> Pairs:
+        """Return what changed besides users since the last call, as the changelog's."""
+        return Pairs.of(self._aside())
 
     def restore(self, pairs: Pairs) -> None:
         """Put back what was read from the changelog, later values over earlier ones. Call `settle` once all is in."""
@@ -292,12 +360,24 @@ class Shard:
 
     def settle(self) -> None:
         """Derive deadlines, population and the newest event time from the rows, as after recovery."""
-        core.set_deadlines(self._state(), self._law(), 0, len(self.index))
-        self.population[:], self.sources[:] = 0, 0
-        self.newest = int(core.count(self.rows[: len(self.index)], self.population, self.sources))
+        for _ in self.settling():
+            pass
+        self._set_deadlines(None)
+
+    def settling(self) -> Iterator[int]:
+        """Settle, some users at a time, but leave the deadlines to `advance`; yield how many users are counted.
+
+        Nothing else is to be done before it ends.
+        """
+        self.population[:], self.sources[:], self.newest = 0, 0, 0
         self.changed[:] = 0
         self._periods_told = self.periods.copy()
-        self._followed = 0
+        self._followed, self._sweep, self._told = 0, None, None
+        self._set_later()
+        for first in range(0, len(self.index), COUNTED_AT_ONCE):
+            rows = self.rows[first : min(first + COUNTED_AT_ONCE, len(self.index))]
+            self.newest = max(self.newest, int(core.count(rows, self.population, self.sources)))
+            yield first + len(rows)
 
     def erase(self, row: int) -> None:
         """Blank a user's row, orders and profile. His number stays his: events on their way may still hold it."""
@@ -360,13 +440,13 @@ class Shard:
     def _law(self) -> Law:
         return Law(self.book.table, self.book.number, self._groups, self._since, self._vouched, self._stops)
 
-    def _carry(self, rows: np.ndarray, chosen: np.ndarray, places: np.ndarray) -> None:
-        """Put the values of the chosen rows where their words stand now."""
-        for dimension in np.flatnonzero((places != np.arange(MAX_VALUES)).any(axis=1)).tolist():
-            values = rows["values"][:, dimension]
-            moved = np.where(chosen, places[dimension][np.minimum(values, MAX_VALUES - 1)], values)
-            rows["values"][:, dimension] = moved
-            self.population[dimension] = np.bincount(moved, minlength=MAX_VALUES)
+    def _carry(self) -> None:
+        """Put the values of rows under older rules where their words stand now."""
+        older = sorted(self._books.keys() - {self.book.number})
+        places = np.array([carried(self._books[number], self.book) for number in older], np.uint8)
+        moved = np.flatnonzero((places != np.arange(MAX_VALUES)).any(axis=(0, 2))) if older else NOBODY
+        if len(moved):
+            carry(self.rows[: len(self.index)], np.array(older), places, moved, self.population)
 
     def _fold_in_time(self, events: np.ndarray) -> np.ndarray:
         """Fold events, each under the rules that held at its time."""
@@ -374,13 +454,14 @@ class Shard:
         while self._plans and (later := np.flatnonzero(events["at"] >= self._plans[0].since)).size:
             moves.append(self._fold(events[: later[0]]))
             events = events[later[0] :]
-            self.adopt(*self._plans.pop(0))
+            moves.append(self.adopt(*self._plans.pop(0)))
         moves.append(self._fold(events))
         return moves[0] if len(moves) == 1 else np.concatenate(moves)
 
     def _fold(self, events: np.ndarray, places: np.ndarray = NO_PLACES) -> np.ndarray:
         if not len(events):
-            return np.empty(0, MOVE)
+            return NO_MOVES
+        self._freshen(events["row"])
         bought = int(np.count_nonzero(events["source"] == ORDERS))
         self._make_room_for_orders(bought, bought)
         made, start = [], 0
@@ -392,28 +473,71 @@ class Shard:
         self.newest = max(self.newest, int(events["at"].max(where=events["source"] < PROFILES, initial=0)))
         return self._counted(made)
 
-    def _sweep(self, until: int) -> np.ndarray:
-        """Make the moves of time that lie before `until`."""
-        self.watermark = max(self.watermark, until)
-        until = min(until, self._vouched)
-        return self._fold(_pass(core.find_due(self.due[: len(self.index)], until), TIME, until))
+    def _begin_sweep(self, watermark: int) -> None:
+        """Begin to let time pass up to `watermark`, or up to when new rules hold if that is before."""
+        self._asked, self._resumed = watermark, 0
+        until = min([watermark, *(plan.since for plan in self._plans[:1])])
+        self._sweep = Sweep(min(until, self._vouched), until, len(self.index))
+
+    def _resume(self) -> None:
+        """Begin the sweep again that was under way when what was read back was written."""
+        if self._resumed:
+            self._begin_sweep(self._resumed)
+
+    def _sweep_some(self, most: int | None) -> np.ndarray:
+        """Go on with the sweep that is under way: with the deadlines by which it goes, or with those who are due."""
+        sweep = self._sweep
+        if sweep is None or not self._set_deadlines(most):
+            return NO_MOVES
+        moves = self._fold(_pass(sweep.some(self.due, most), TIME, sweep.until))
+        if sweep.is_over:
+            self._sweep, self.watermark = None, max(self.watermark, sweep.watermark)
+        return moves
+
+    def _sweep_among(self, who: np.ndarray) -> np.ndarray:
+        """Come to those of some rows (i4[n]) who still wait for the sweep; to everybody if new rules wait for it."""
+        self._resume()
+        sweep = self._sweep
+        if sweep is None:
+            return NO_MOVES
+        if self._plans and self._plans[0].since <= self._asked:
+            return self.advance(self._asked)
+        who = sweep.among(who)
+        self._freshen(who)
+        return self._fold(_pass(who[self.due[who] < sweep.until], TIME, sweep.until))
+
+    def _set_later(self) -> None:
+        """Have the deadlines of all users derived anew, as the first part of the next sweep."""
+        self._stale, self._stale_until = 0, len(self.index)
+
+    def _set_deadlines(self, most: int | None) -> bool:
+        """Derive some deadlines anew, all that are left where `most` is None; say whether none is left."""
+        last = self._stale_until if most is None else min(self._stale + SET_AT_ONCE, self._stale_until)
+        core.set_deadlines(self._state(), self._law(), np.arange(self._stale, last))
+        self._stale = last
+        return last == self._stale_until
+
+    def _freshen(self, who: np.ndarray) -> None:
+        """Derive the deadlines of some rows (i4[n]) anew before their turn."""
+        if self._stale < self._stale_until:
+            core.set_deadlines(self._state(), self._law(), np.ascontiguousarray(who, np.int64))
 
     def _follow(self) -> np.ndarray:
         """Judge some more rows under rules that are new to them."""
         first, last = self._followed, min(self._followed + FOLLOWED_AT_ONCE, len(self.index))
         self._followed = last
-        return self._fold(_pass(np.arange(first, last), RULES, self._since))
+        return self.judge(np.arange(first, last))
 
     def _apply(self, event: np.ndarray, payload: bytes | None) -> np.ndarray:
         """Fold an event (EVENT[1]) that was handed on whole, unless it was already."""
         row, source = int(event["row"][0]), int(event["source"][0])
         if event["offset"][0] < self.rows["applied"][row, source]:
             self.skipped += 1
-            return np.empty(0, MOVE)
+            return NO_MOVES
         if payload is None:
             self.erase(row)
             self.erased.append(self.index.key(row))
-            return np.empty(0, MOVE)
+            return NO_MOVES
         return self._hear(event, payload) if source == FEEDBACK else self._apply_profile(event, payload)
 
     def _hear(self, event: np.ndarray, payload: bytes) -> np.ndarray:
@@ -470,7 +594,7 @@ class Shard:
     def _counted(self, made: list[np.ndarray]) -> np.ndarray:
         """Join moves, and count them in the population."""
         if not made:
-            return np.empty(0, MOVE)
+            return NO_MOVES
         moves = made[0] if len(made) == 1 else np.concatenate(made)
         np.add.at(self.population, (moves["dimension"], moves["to"]), 1)
         np.subtract.at(self.population, (moves["dimension"], moves["from"]), 1)
@@ -490,8 +614,8 @@ class Shard:
         if self.heads[2] + buyers > len(self.purchases):
             self._columns.purchases.grow(int(self.heads[2]) + buyers)
 
-    def _take_aside(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield what changed besides users: names, pushes and invitations that wait, days done, growth accounting."""
+    def _aside(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield what changed besides users: names, what waits, how far days and time have come, growth accounting."""
         for prefix, dictionary in ((CATEGORY_KEY, self.categories), (ORIGIN_KEY, self.origins)):
             for name in dictionary.added:
                 yield prefix + name.encode(), orjson.dumps(dictionary[name])
@@ -502,6 +626,10 @@ class Shard:
         if self.calendar_until is not None and self.calendar_until != self._calendar_told:
             yield CALENDAR_KEY, orjson.dumps(list(self.calendar_until))
             self._calendar_told = self.calendar_until
+        told = [self._since, self._resumed if self._sweep is None else self._asked]
+        if told != self._time_told:
+            yield TIME_KEY, orjson.dumps(told)
+            self._time_told = told
         for grain, slot in np.argwhere((self.periods != self._periods_told).any(axis=2)).tolist():
             *counters, number = self.periods[grain, slot].tolist()
             yield PERIODS_KEY + f"{period.GRAINS[grain]}-{number}".encode(), orjson.dumps(counters)
@@ -514,6 +642,8 @@ class Shard:
             self._beside[prefix].restore(key.removeprefix(prefix).decode(), value)
         elif value is not None and key == CALENDAR_KEY:
             self.calendar_until = self._calendar_told = Reached(*orjson.loads(value))
+        elif value is not None and key == TIME_KEY:
+            self._since, self._resumed = self._time_told = orjson.loads(value)
         elif value is not None and key.startswith(PERIODS_KEY):
             grain, _, number = key.removeprefix(PERIODS_KEY).decode().partition("-")
             period.put(self.periods, period.GRAINS.index(grain), int(number), orjson.loads(value))
@@ -552,14 +682,6 @@ def _pass(who: np.ndarray, source: int, at: int) -> np.ndarray:
     events = np.zeros(len(who), EVENT)
     events["row"], events["source"], events["at"] = who, source, at
     return events
-
-
-def _is_whole(events: np.ndarray) -> np.ndarray:
-    """Say of each event (EVENT[n]) whether it is handed on whole beside its columns."""
-    heard = events["source"] == FEEDBACK
-    whole: np.ndarray = events["source"] == PROFILES
-    whole[heard] = IS_SAID[events["kind"][heard]]
-    return whole
 
 
 def _is_aside(pairs: Pairs) -> np.ndarray:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.core.row import CLICKS, EVENT, ORDERS, PROFILES
-from streams.merge import Merge
+from streams.merge import MOST_WHOLE, Merge
 
 
 def events(source, *times, first=0):
@@ -110,3 +110,20 @@ def test_taken_a_few_at_a_time_they_come_in_the_same_order(clicks, orders, most,
     assert [other.first_offset(source) for source in (CLICKS, ORDERS)] == [
         one.first_offset(s) for s in (CLICKS, ORDERS)
     ]
+
+
+def test_of_what_is_handed_on_whole_not_too_much_is_taken_at_once():
+    merge = Merge()
+    merge.add(CLICKS, events(CLICKS, *range(2 * MOST_WHOLE)))
+    merge.add(PROFILES, events(PROFILES, *[5] * (3 * MOST_WHOLE)))
+    at_end = [True] * 4
+    parts = [merge.take(at_end, 10 * MOST_WHOLE) for _ in range(4)]
+    assert [np.count_nonzero(part["source"] == PROFILES) for part in parts] == [MOST_WHOLE] * 3 + [0]
+    assert told(np.concatenate(parts)) == sorted(told(np.concatenate(parts)))
+    assert merge.waiting(CLICKS) == merge.waiting(PROFILES) == 0
+
+
+def test_of_many_at_the_same_time_no_more_are_taken_than_asked():
+    merge = Merge()
+    merge.add(CLICKS, events(CLICKS, *[7] * 9))
+    assert [len(merge.take([True] * 4, 4)) for _ in range(3)] == [4, 4, 1]

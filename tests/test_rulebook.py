@@ -225,7 +225,7 @@ def test_values_are_carried_over_by_their_words(tmp_path):
     places = carried(before, after)
     assert places[LEVEL, :3].tolist() == [0, 0, 2]
     assert places[RFM].tolist() == list(range(9))
-    assert not places[FIRST_OWN].any()
+    assert not places[FIRST_OWN, :3].any()
     assert carried(before, before)[FIRST_OWN, :3].tolist() == [0, 1, 2]
 
 

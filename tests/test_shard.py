@@ -388,3 +388,14 @@ def test_it_knows_who_still_is_where_he_came_to(town):
         assert not holds_since(town.shard, b"a", dimension, value, at)
     town.click("a", T0 + 15 * DAY)
     assert not holds_since(town.shard, b"a", "activity", "dormant", T0 + 14 * DAY)
+
+
+def test_an_event_finds_the_deadline_that_new_stops_give_its_user_before_its_turn():
+    town = Town(activity_only(NEVER, 14 * DAY, NEVER))
+    town.click("a")
+    town.shard.trust(NEVER, np.array([[T0 + 1, NEVER]]))
+    town.shard.advance(T0 + 1)
+    assert town.shard.due[0] == NEVER
+    town.shard.trust(NEVER, np.empty((0, 2), np.int64))
+    moves = town.click("a", T0 + 15 * DAY)
+    assert [town.shard.book.values[0][to] for to in moves["to"]] == ["dormant", "returning"]

@@ -376,9 +376,9 @@ def find_due(due: np.ndarray, until: int) -> np.ndarray:
 
 
 @compiled
-def set_deadlines(state, law, first, last):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-    """Derive the deadlines of the rows from `first` up to `last` anew, as after recovery."""
-    for i in range(first, last):
+def set_deadlines(state, law, who):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Derive the deadlines of the rows `who` (i8[n]) anew, as after recovery."""
+    for i in who:
         state.due[i] = next_due(state.rows[i], law, NEVER) if state.rows[i]["version"] else NEVER
 
 

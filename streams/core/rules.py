@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streams.core.compiled import compiled
 from streams.core.dimension import ACTIVITY, DIMENSIONS
 from streams.core.row import CLICK_KINDS, DAY, MAX_DIMENSIONS, NEVER
 
@@ -142,11 +143,36 @@ def activity_only(new_ms: int = NEVER, dormant_ms: int = NEVER, churned_ms: int 
 def carried(before: Rulebook, after: Rulebook) -> np.ndarray:
     """Return u1[MAX_DIMENSIONS, MAX_VALUES]: where a value's word of before stands now, by its place; 0 if it is gone.
 
-    Rows keep values by place, so under rules with other words they must be carried over before they are judged.
+    Rows keep values by place, so under rules with other words they must be carried over before they are judged. A place
+    that had no word stays as it is.
     """
-    places = np.zeros((MAX_DIMENSIONS, MAX_VALUES), np.uint8)
-    for dimension, (name, now) in enumerate(zip(after.dimensions, after.values, strict=True)):
-        if dimension < len(before.dimensions) and before.dimensions[dimension] == name:
-            for place, word in enumerate(before.values[dimension]):
-                places[dimension, place] = now.index(word) if word in now else 0
+    places = np.tile(np.arange(MAX_VALUES, dtype=np.uint8), (MAX_DIMENSIONS, 1))
+    for dimension, (name, words) in enumerate(zip(before.dimensions, before.values, strict=True)):
+        if dimension < len(after.dimensions) and after.dimensions[dimension] == name:
+            now = after.values[dimension]
+            places[dimension, : len(words)] = [now.index(word) if word in now else 0 for word in words]
+        else:
+            places[dimension] = 0
     return places
+
+
+@compiled
+def carry(rows, numbers, places, moved, population):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    """Put the values of rows (ROW[n]) that stand under older rules where their words stand now.
+
+    `numbers` (i8[k]) are those of the older rules, `places` (u1[k, dimensions, values]) what `carried` says of each,
+    `moved` (i8[m]) the dimensions in which any says anything, `population` i8[dimensions, values].
+    """
+    for i in range(rows.size):
+        row = rows[i]
+        for k in range(numbers.size):
+            if row["version"] != numbers[k]:
+                continue
+            for dimension in moved:
+                before = row["values"][dimension]
+                now = places[k, dimension, before]
+                if now != before:
+                    row["values"][dimension] = now
+                    population[dimension, before] -= 1
+                    population[dimension, now] += 1
+            break

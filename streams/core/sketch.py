@@ -22,7 +22,7 @@ GAMMA = (1 + ERROR) / (1 - ERROR)
 LOG_GAMMA = math.log(GAMMA)
 FIGURES = ("recency_days", "frequency", "total", "average")
 """Days since the newest order; in the look-back: orders, what was spent (minor units), and that by order."""
-SLICE = 65_536
+SLICE = 32_768
 
 
 @dataclass

@@ -58,6 +58,14 @@ Payloads = dict[tuple[int, int], bytes | None]
 """What is handed on whole, by source and offset: a profile's JSON, None to erase its user; what a user says back."""
 
 
+def is_whole(events: np.ndarray) -> np.ndarray:
+    """Say of each event (EVENT[n]) whether it is handed on whole beside its columns."""
+    heard = events["source"] == FEEDBACK
+    whole: np.ndarray = events["source"] == PROFILES
+    whole[heard] = IS_SAID[events["kind"][heard]]
+    return whole
+
+
 class Names(NamedTuple):
     """Names → codes: categories and acquisition sources get theirs as they come, kinds of user have theirs."""
 

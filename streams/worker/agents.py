@@ -103,8 +103,7 @@ async def _fold(partition: Partition, chunk: Chunk) -> None:
     for part in chunk.parts(FOLDED_AT_ONCE):
         if partition.closing:
             return
-        partition.receive(part)
-        await partition.fold_due()
+        await partition.fold(part)
         await partition.relieve()
         await asyncio.sleep(0)
 

@@ -68,6 +68,7 @@ class Awaken(faust.App):
         self.control.on_change.append(self._heed)
         self._watch: asyncio.Task[None] | None = None
         self._sketching: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()  # had by one partition at a time
         self._started_at = time.time_ns() // 1_000_000
         self._warm: dict[int, tuple[Shard, int]] = {}
         self._committers: dict[int, asyncio.Task[None]] = {}
@@ -192,7 +193,7 @@ class Awaken(faust.App):
         shard, position = self._warm.pop(number) if number in self._warm else (Shard(rules_of(self.settings)), 0)
         tp = TopicPartition(self.changelog_topic, number)
         self.recovered[number] = await recover(shard, self.settings.kafka, tp, position, self._note_progress)
-        partition = Partition(number, self.settings, shard, ledger, self.consumer, forget=self.forget)
+        partition = Partition(number, self.settings, shard, ledger, self.consumer, forget=self.forget, turn=self._turn)
         partition.heed(self.control.view)
         self.partitions[number] = partition
         self._committers[number] = asyncio.create_task(self._commit_regularly(partition))
@@ -254,6 +255,7 @@ class Awaken(faust.App):
                 await partition.rest(self.settings.commit_seconds)
                 if self.working:
                     await partition.fold_due()
+                    await partition.pass_time()
                     self._pace(partition)
                     await partition.commit()
                     self._measure(partition)

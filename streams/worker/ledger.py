@@ -64,7 +64,7 @@ class Ledger(Protocol):
     def position(self, topic: str, offset: int) -> None:
         """Note that reading of the input `topic` goes on at `offset` once the next commit is done."""
 
-    async def commit(self, changelog: Pairs | Iterable[Keyed]) -> bool:
+    async def commit(self, changelog: Sequence[Pairs]) -> bool:
         """Write everything that waits, and the changed rows; say whether there was anything to write."""
 
     async def close(self) -> None:
@@ -102,7 +102,7 @@ class Gathering(ABC):
         """Note that reading of the input `topic` goes on at `offset` once the next commit is done."""
         self._positions[TopicPartition(topic, self.partition)] = offset
 
-    async def commit(self, changelog: Pairs | Iterable[Keyed]) -> bool:
+    async def commit(self, changelog: Sequence[Pairs]) -> bool:
         """Write everything that waits, and the changed rows; say whether there was anything to write.
 
         Raises:
@@ -111,8 +111,8 @@ class Gathering(ABC):
         """
         if self._failure is not None:
             raise self._failure
-        records, positions, rows = self._records, self._positions, _pairs(changelog)
-        if not records and not positions and not len(rows):
+        records, positions, rows = self._records, self._positions, [pairs for pairs in changelog if len(pairs)]
+        if not records and not positions and not rows:
             return False
         self._records, self._positions, self.pending_bytes = {}, {}, 0
         started = time.perf_counter()
@@ -128,7 +128,7 @@ class Gathering(ABC):
         return True
 
     @abstractmethod
-    async def _write_all(self, records: Waiting, positions: Positions, changelog: Pairs) -> None:
+    async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Pairs]) -> None:
         """Write a commit's records, rows and positions."""
 
     async def _write(self, producer: AIOKafkaProducer, going: Going) -> None:
@@ -155,6 +155,7 @@ class Gathering(ABC):
             for batch in written(pairs, BATCH_BYTES, transactional=self.transactional):
                 acknowledged = await producer.send_batch(batch, place.topic, partition=place.partition)
                 sent.append(acknowledged)
+                await asyncio.sleep(0)  # a producer that has room would wait for nothing
             metrics.COMMITTED.labels(place.topic).inc(len(pairs))
 
 
@@ -180,9 +181,9 @@ class TransactionalLedger(Gathering):
         await producer.start()
         return cls(producer, settings.group, partition, changelog_topic)
 
-    async def _write_all(self, records: Waiting, positions: Positions, changelog: Pairs) -> None:
+    async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Pairs]) -> None:
         await self._producer.begin_transaction()
-        await self._write(self._producer, ((self._changelog, [changelog]), *records.items()))
+        await self._write(self._producer, ((self._changelog, changelog), *records.items()))
         if positions:
             await self._producer.send_offsets_to_transaction(positions, self._group)
         await self._producer.commit_transaction()
@@ -219,9 +220,9 @@ class PlainLedger(Gathering):
         await producer.start()
         return cls(producer, partition, changelog_topic, commit_positions)
 
-    async def _write_all(self, records: Waiting, positions: Positions, changelog: Pairs) -> None:
+    async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Pairs]) -> None:
         await self._write(self._producer, records.items())
-        await self._write(self._producer, [(self._changelog, [changelog])])
+        await self._write(self._producer, [(self._changelog, changelog)])
         if positions:
             await self._commit_positions(positions)
 

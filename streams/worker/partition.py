@@ -5,6 +5,8 @@
     commit:  transitions, changed rows and positions in one transaction
 
 `receive` and `pump` never await, so they cannot be cut in two: between any two awaits, shard, merge and ledger agree.
+While a commit takes the changed rows, in parts, nothing is folded. Whatever takes some tens of milliseconds has its
+turn: of all partitions of a worker only one has it at a time, and between two turns the loop does everything else.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Protocol
@@ -24,12 +26,12 @@ from redis.exceptions import RedisError
 from streams import consent, metrics, rulebook
 from streams.core.row import CAUSES, CLICKS, DAY, MAX_DIMENSIONS, ORDERS, SOURCES
 from streams.core.rules import MAX_VALUES, Rulebook
-from streams.merge import Merge
+from streams.merge import MOST_WHOLE, Merge
 from streams.settings import Settings
 from streams.shard import Shard
 from streams.wire.block import Keyed, Pairs
 from streams.wire.control import Approval, Backfill
-from streams.wire.decode import Bad, Payloads, decode
+from streams.wire.decode import Bad, Payloads, decode, is_whole
 from streams.wire.event import Profile
 from streams.wire.message import Envelope, Transition, playbook_of
 from streams.wire.partitioner import home, settle
@@ -45,8 +47,11 @@ DUE_BYTES, MOST_PENDING_BYTES = 8 << 20, 48 << 20
 """So much that waits to be written makes a commit due at once; with so much, folding waits for it."""
 DUE_EVENTS = 65_536
 """So many events folded since the last commit make another one due: it takes their users' rows all at once."""
-FOLDED_AT_ONCE = 16_384
-"""Events: as many as keep the loop busy for some tens of milliseconds, with every dimension on."""
+FOLDED_AT_ONCE = 8_192
+"""Events, or users to whom time comes: as many as keep the loop busy for some twenty milliseconds, with every dimension
+on."""
+TAKEN_AT_ONCE = 8_192
+"""Changed rows that a commit takes at once."""
 RETRY_SECONDS = 0.5
 HOUR = 3_600_000
 COUNTED = ("dimension", "to", "cause")
@@ -85,11 +90,14 @@ async def nobody(user: str) -> None:
 
 
 class Partition:
-    """One partition at work. `forget` removes what others keep of a user who was erased."""
+    """One partition at work.
+
+    `forget` removes what others keep of a user who was erased; `turn` is had by one of a worker's partitions at a time.
+    """
 
     def __init__(
         self, number: int, settings: Settings, shard: Shard, ledger: Ledger, reader: Reader,
-        now: Callable[[], int] = wall_clock, forget: Forget = nobody,
+        now: Callable[[], int] = wall_clock, forget: Forget = nobody, turn: asyncio.Lock | None = None,
     ) -> None:  # fmt: skip
         self.number = number
         self.settings = settings
@@ -115,6 +123,7 @@ class Partition:
         shard.trials.window_ms = round(settings.push.attribution_days * DAY)
         shard.trials.patience_ms = round(settings.historic_hours * HOUR)
         self._committing, self._due = asyncio.Lock(), asyncio.Event()
+        self._folding, self._turn = asyncio.Lock(), turn or asyncio.Lock()
         self._uncommitted = 0
         self._late_ms = round(settings.push.invitation_hours * HOUR)
 
@@ -151,12 +160,16 @@ class Partition:
     def pump(self, most: int | None = None) -> bool:
         """Fold the events whose turn has come, and let time pass as far as it may.
 
-        Of many only `most` are folded; then it is true, there may be more, and time does not pass.
+        Of many only `most` are folded; then it is true, there may be more, and time does not pass. So it is with time:
+        it comes to `most` users, and `is_behind` says whether it has yet to come to others.
         """
         ends = [self._reader.read_to_end(topic, self.number) for topic in self.topics]
         with step.MERGE:
             events = self.merge.take([self._at_end(source, ends) for source in range(len(SOURCES))], most)
-        moves, are_more = [], most is not None and len(events) >= most
+        moves, are_more = (
+            [],
+            most is not None and (len(events) >= most or int(np.count_nonzero(is_whole(events))) >= MOST_WHOLE),
+        )
         if len(events):
             self._count(events)
             self._uncommitted += len(events)
@@ -165,17 +178,39 @@ class Partition:
             self._count_objections()
         if not are_more:
             with step.ADVANCE:
-                moves.append(self.shard.advance(self._watermark(ends)))
+                moves.append(self.shard.advance(self._watermark(ends), most))
+            self._uncommitted += len(moves[-1])
         with step.ENCODE:
             self._emit(np.concatenate(moves) if len(moves) > 1 else moves[0])
         for trial, arm in self.shard.settle_trials():
             metrics.TRIAL_USERS.labels(trial, arm).inc()
         return are_more
 
+    async def fold(self, chunk: Chunk) -> None:
+        """Take in a chunk, and fold all events whose turn has come."""
+        async with self._turn:
+            self.receive(chunk)
+            await asyncio.sleep(0)
+        await self.fold_due()
+
     async def fold_due(self) -> None:
         """Fold all events whose turn has come, a part at a time, others having theirs in between."""
-        while not self.closing and self.pump(FOLDED_AT_ONCE):  # noqa: ASYNC110 (nothing is waited for)
-            await asyncio.sleep(0)
+        while not self.closing and await self._pump():
+            pass
+
+    async def pass_time(self) -> None:
+        """Let time come to all users to whom it has yet to come, a part at a time, or until a commit is due."""
+        while self.shard.is_behind and not self.closing:
+            if self._is_due():
+                self._due.set()
+                return
+            await self._pump()
+
+    async def _pump(self) -> bool:
+        async with self._folding, self._turn:
+            are_more = self.pump(FOLDED_AT_ONCE)
+            await asyncio.sleep(0)  # with the turn in hand: else another partition would take it at once
+        return are_more
 
     def heed(self, view: View) -> None:
         """Go by what stands on `control`: how far absence may be decided, its stops, backfills and rules."""
@@ -185,7 +220,7 @@ class Partition:
             said = ", ".join(f"backfill {backfill.id}" for backfill in self._backfills) or "no backfill"
             log.info("partition %d: %s is history", self.number, said)
         if plans := view.plans:
-            self.shard.plan(plans)
+            self._emit(self.shard.plan(plans))
         if view.approvals != self.approvals:
             self.approvals = view.approvals
             self._hasten()
@@ -209,10 +244,14 @@ class Partition:
 
     async def relieve(self) -> None:
         """Have what is pending committed soon if it is much, and wait until it fits in memory again."""
-        if self.ledger.pending_bytes > DUE_BYTES or self._uncommitted > DUE_EVENTS:
+        if self._is_due():
             self._due.set()
         while self.ledger.pending_bytes > MOST_PENDING_BYTES and not self.closing:
             await self.commit()
+
+    def _is_due(self) -> bool:
+        """Say whether so much is pending that a commit is due."""
+        return self.ledger.pending_bytes > DUE_BYTES or self._uncommitted > DUE_EVENTS
 
     async def commit(self) -> None:
         """Write what follows from the events folded so far, with their positions.
@@ -223,9 +262,17 @@ class Partition:
         """
         async with self._committing:
             await self._forget_erased()
+            async with self._folding:
+                who = self.shard.changed_users()
+                changed = [written async for written in self._written(who)]
+            # From here until the ledger has taken it all, nothing is awaited.
             self._take_positions()
+            with step.CHANGED:
+                changed.append(self.shard.take_aside())
+                self.shard.took(who)
+            self._uncommitted = 0
             try:
-                if await self.ledger.commit(self._changed()):
+                if await self.ledger.commit(changed):
                     metrics.LAST_COMMIT.set(time.time())
             except Fenced:
                 self.closing = True
@@ -384,7 +431,14 @@ class Partition:
         headers = (*record.headers, *((name, text.encode()) for name, text in said.items()))
         return record.key, record.value, headers
 
-    def _changed(self) -> Pairs:
-        self._uncommitted = 0
-        with step.CHANGED:
-            return self.shard.take_changed()
+    async def _written(self, who: np.ndarray) -> AsyncIterator[Pairs]:
+        """Yield the rows `who` as the changelog's, in parts; nothing must be folded meanwhile."""
+        for first in range(0, len(who), TAKEN_AT_ONCE):
+            some = who[first : first + TAKEN_AT_ONCE]
+            async with self._turn:
+                if self.shard.is_following:
+                    self._emit(self.shard.judge(some))
+                with step.CHANGED:
+                    written = self.shard.written(some)
+                await asyncio.sleep(0)
+            yield written

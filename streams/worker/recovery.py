@@ -7,6 +7,7 @@ and the last record's offset may never reach the end.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -88,7 +89,9 @@ async def recover(shard: Shard, kafka: str, tp: TopicPartition, position: int, p
         reached: int = await consumer.position(tp)
     finally:
         await consumer.stop()
-    shard.settle()
+    for _ in shard.settling():
+        progress()
+        await asyncio.sleep(0)
     return reached
 
 

@@ -34,7 +34,7 @@ async def write(settings, tp, shard):
     rows = shard.take_changed()
     for first in range(0, len(rows), CHUNK):
         ledger.position(settings.topics.clicks, first)
-        await ledger.commit(rows[first : first + CHUNK])
+        await ledger.commit([rows[first : first + CHUNK]])
     await ledger.close()
     return rows
 

@@ -6,6 +6,7 @@ import pytest
 from aiokafka.errors import ProducerFenced
 from aiokafka.structs import RecordMetadata, TopicPartition
 
+from streams.wire.block import Pairs
 from streams.worker import ledger as room
 from streams.worker.ledger import Broken, Fenced, PlainLedger, TransactionalLedger
 
@@ -51,7 +52,7 @@ def test_a_commit_is_one_transaction():
     producer = Producer()
     ledger = exactly_once(producer)
     fill(ledger)
-    assert asyncio.run(ledger.commit([(b"u", b"row")]))
+    assert asyncio.run(ledger.commit([Pairs.of([(b"u", b"row")])]))
     assert producer.steps == ["begin", "changelog x1", "transitions x2", "positions clicks=5", "commit"]
     assert ledger.changelog_position == 7
 
@@ -68,7 +69,7 @@ def test_what_belongs_to_another_partition_goes_there_in_the_same_transaction():
 
 def test_what_changed_is_written_even_where_nothing_followed_from_it():
     producer = Producer()
-    assert asyncio.run(exactly_once(producer).commit([(b"u", b"row")]))
+    assert asyncio.run(exactly_once(producer).commit([Pairs.of([(b"u", b"row")])]))
     assert producer.steps == ["begin", "changelog x1", "commit"]
 
 
@@ -112,7 +113,7 @@ def test_without_transactions_outputs_come_before_rows_and_rows_before_positions
 
     ledger = PlainLedger(producer, 0, "changelog", commit_positions)
     fill(ledger)
-    asyncio.run(ledger.commit([(b"u", b"row")]))
+    asyncio.run(ledger.commit([Pairs.of([(b"u", b"row")])]))
     assert producer.steps == ["transitions x2", "changelog x1", "positions 1"]
 
 

@@ -1,6 +1,7 @@
 """What one partition does with chunks: positions, dead letters, the watermark, erasure; no Kafka is needed."""
 
 import asyncio
+import itertools
 from types import SimpleNamespace
 
 import msgspec
@@ -42,7 +43,7 @@ class Ledger:
         self.positions[topic] = offset
 
     async def commit(self, changelog):
-        self.commits.append((self.waiting, self.positions, list(changelog.each())))
+        self.commits.append((self.waiting, self.positions, [pair for pairs in changelog for pair in pairs.each()]))
         self.waiting, self.positions = [], {}
         return True
 
@@ -383,3 +384,109 @@ def test_a_commit_is_due_when_its_time_comes_or_much_waits_for_it(monkeypatch, m
             await rest(3600, 0.05)
 
     asyncio.run(live())
+
+
+def many(users=40):
+    """A partition of so many users, all of whom are overdue, and one event that says so."""
+    held = partition(T0 + 99 * DAY, clock="event", lateness_seconds=0)
+    held._reader.ends = dict.fromkeys(held.topics, EVER)
+    held.receive(chunk("clicks", *[click(T0 + n, user=f"u{n}") for n in range(users)]))
+    held.pump()
+    held.receive(chunk("clicks", click(T0 + 15 * DAY, user="other"), first=users))
+    return held
+
+
+@pytest.fixture
+def few_at_once(monkeypatch):
+    monkeypatch.setattr(room, "FOLDED_AT_ONCE", 3)
+    monkeypatch.setattr(room, "TAKEN_AT_ONCE", 3)
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_time_comes_to_many_in_parts_and_to_the_same():
+    whole, parts = many(), many()
+    whole.pump()
+
+    async def live():
+        await parts.fold_due()
+        assert parts.shard.is_behind
+        await parts.pass_time()
+
+    asyncio.run(live())
+    assert not parts.shard.is_behind
+    assert parts.shard.watermark == whole.shard.watermark
+    told = [sorted(value for _, _, value in commit(held)[0]) for held in (whole, parts)]
+    assert told[0] == told[1]
+    assert sorted(whole.ledger.commits[-1][2]) == sorted(parts.ledger.commits[-1][2])
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_amid_a_long_sweep_a_commit_becomes_due(monkeypatch):
+    held = many()
+    monkeypatch.setattr(room, "DUE_EVENTS", 10)
+
+    async def live():
+        await held.fold_due()
+        await held.commit()
+        await held.pass_time()
+        assert held.shard.is_behind
+        async with asyncio.timeout(60):
+            await held.rest(3600)
+
+    asyncio.run(live())
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_while_a_commit_takes_what_changed_nothing_is_folded():
+    held = many()
+
+    async def live():
+        commit = asyncio.create_task(held.commit())
+        await asyncio.sleep(0)
+        folding = asyncio.create_task(held.fold_due())
+        await commit
+        await folding
+
+    asyncio.run(live())
+    [(_, positions, changelog)] = held.ledger.commits
+    assert positions == {"clicks": 40}
+    assert len([key for key, _ in changelog if not key.startswith(ASIDE)]) == 40
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_a_commit_that_is_broken_off_loses_nothing():
+    held = many()
+
+    async def live():
+        commit = asyncio.create_task(held.commit())
+        await asyncio.sleep(0)
+        commit.cancel()
+        await asyncio.gather(commit, return_exceptions=True)
+
+    asyncio.run(live())
+    assert held.ledger.commits == []
+    assert len([key for key, _ in commit(held)[2] if not key.startswith(ASIDE)]) == 40
+
+
+@pytest.mark.usefixtures("few_at_once")
+def test_between_two_turns_of_a_workers_partitions_everything_else_has_its_own():
+    turn, order = asyncio.Lock(), []
+    several = [many() for _ in range(6)]
+
+    async def passing(held):
+        await held.fold_due()
+        await held.pass_time()
+
+    async def live():
+        for held in several:
+            held._turn, pump = turn, held.pump
+            held.pump = lambda most, pump=pump: order.append("a part") or pump(most)
+        tasks = [asyncio.create_task(passing(held)) for held in several]
+        while not all(task.done() for task in tasks):
+            order.append("all else")
+            await asyncio.sleep(0)
+
+    asyncio.run(live())
+    assert order.count("a part") > 6 * 10
+    in_a_row = [len(list(run)) for what, run in itertools.groupby(order) if what == "a part"]
+    assert max(in_a_row) <= 2, "the last thing of one round of the loop, and the first of the next"

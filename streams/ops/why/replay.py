@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,7 +65,7 @@ class Notebook:
     def position(self, topic: str, offset: int) -> None:
         """Nothing: nobody goes on from here."""
 
-    async def commit(self, changelog: Pairs) -> bool:  # noqa: ARG002
+    async def commit(self, changelog: Sequence[Pairs]) -> bool:  # noqa: ARG002
         """Nothing: nothing is written."""
         return False
 
