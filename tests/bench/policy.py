@@ -1,8 +1,8 @@
 """How many candidates a second the policy chain decides about, with the real gate: `python -m tests.bench.policy`.
 
 A partition of users who all become dormant; their transitions, as a fetch brings them, are decided about as a
-worker does it, 500 at a time, against a Valkey of its own. Each user has a profile and an interest. Prints a line of JSON: the medians
-of the rounds, in candidates a second of wall time, and the CPU time of this process for each.
+worker does it, 500 at a time, against a Valkey of its own. Each user has a profile and an interest. Prints a line
+of JSON: the medians of the rounds, in candidates a second of wall time, and the CPU time of this process for each.
 """
 
 from __future__ import annotations
