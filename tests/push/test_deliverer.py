@@ -21,6 +21,7 @@ from streams.channels import Message, Receipt, webhook
 from streams.channels.inbox import Inbox
 from streams.channels.known import Channels
 from streams.channels.webhook import Webhook
+from streams.ops.child import free_port
 from streams.push.bill import bill_of
 from streams.push.charter import Charter
 from streams.push.connection import connect
@@ -301,7 +302,7 @@ def test_no_more_deliveries_are_under_way_than_allowed():
 
 
 def test_without_redis_nothing_is_sent_and_the_caller_learns_it():
-    with ValkeyServer() as server:
+    with ValkeyServer(free_port()) as server:
         gone = server.connection_url
 
     async def run():

