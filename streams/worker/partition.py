@@ -28,7 +28,7 @@ from streams.core.row import CAUSES, CLICKS, DAY, MAX_DIMENSIONS, ORDERS, SOURCE
 from streams.core.rules import MAX_VALUES, Rulebook
 from streams.merge import MOST_WHOLE, Merge
 from streams.settings import Settings
-from streams.shard import Shard
+from streams.shard import Plan, Shard
 from streams.wire.block import Keyed, Pairs
 from streams.wire.control import Approval, Backfill
 from streams.wire.decode import Bad, Payloads, decode, is_whole
@@ -125,6 +125,7 @@ class Partition:
         self._committing, self._due = asyncio.Lock(), asyncio.Event()
         self._folding, self._turn = asyncio.Lock(), turn or asyncio.Lock()
         self._uncommitted = 0
+        self._plans: list[Plan] = []
         self._late_ms = round(settings.push.invitation_hours * HOUR)
 
     def follow(self, chunk: Chunk) -> None:
@@ -163,6 +164,7 @@ class Partition:
         Of many only `most` are folded; then it is true, there may be more, and time does not pass. So it is with time:
         it comes to `most` users, and `is_behind` says whether it has yet to come to others.
         """
+        self._adopt_plans()
         ends = [self._reader.read_to_end(topic, self.number) for topic in self.topics]
         with step.MERGE:
             events = self.merge.take([self._at_end(source, ends) for source in range(len(SOURCES))], most)
@@ -219,11 +221,18 @@ class Partition:
             self._backfills = view.backfills
             said = ", ".join(f"backfill {backfill.id}" for backfill in self._backfills) or "no backfill"
             log.info("partition %d: %s is history", self.number, said)
-        if plans := view.plans:
-            self._emit(self.shard.plan(plans))
+        self._plans = view.plans
+        if not self._folding.locked():  # a commit would have written the rows of some users as they were before
+            self._adopt_plans()
         if view.approvals != self.approvals:
             self.approvals = view.approvals
             self._hasten()
+
+    def _adopt_plans(self) -> None:
+        """Let the shard know of the rules that were told last."""
+        if self._plans:
+            self._emit(self.shard.plan(self._plans))
+            self._plans = []
 
     def _hasten(self) -> None:
         """Let what the breaker has stopped be looked at again: somebody has said what is to become of it."""

@@ -11,7 +11,7 @@ import pytest
 from streams import metrics
 from streams.consent import allowed
 from streams.settings import DAY, Activity, Playbook, Settings
-from streams.shard import Shard
+from streams.shard import Plan, Shard
 from streams.wire.block import Block, Pairs
 from streams.wire.changelog import ASIDE
 from streams.wire.control import Backfill, encode, key_of
@@ -451,6 +451,38 @@ def test_while_a_commit_takes_what_changed_nothing_is_folded():
     [(_, positions, changelog)] = held.ledger.commits
     assert positions == {"clicks": 40}
     assert len([key for key, _ in changelog if not key.startswith(ASIDE)]) == 40
+
+
+@pytest.mark.usefixtures("few_at_once")
+@pytest.mark.parametrize("rounds", range(1, 13, 3))
+def test_new_rules_that_come_amid_a_commit_change_nobody_whom_it_has_written(rounds):
+    held, other = many(), settings(activity=Activity(dormant_days=3))
+    told = SimpleNamespace(
+        stops_found=[],
+        outages=[],
+        backfills=[],
+        approvals=[],
+        plans=[Plan(0, rules_of(other)._replace(number=2, version="2"))],
+    )
+
+    async def live():
+        await held.fold_due()
+        assert held.shard.is_behind
+        commit = asyncio.create_task(held.commit())
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        assert not commit.done()
+        held.heed(told)
+        await commit
+        await held.fold_due()
+
+    asyncio.run(live())
+    [(records, _, changelog)] = held.ledger.commits
+    written = Shard(rules_of(held.settings))
+    written.restore(Pairs.of(changelog))
+    for _, key, value in records:
+        assert written.seqs([key])[0] >= read_transition(value).data.seq
+    assert held.shard.book.version == "2"
 
 
 @pytest.mark.usefixtures("few_at_once")
