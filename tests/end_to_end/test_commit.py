@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from streams.ops.topics import changelog
+from streams.wire.block import Pairs
 from streams.worker.ledger import Fenced, TransactionalLedger
 from tests.end_to_end import topic
 
@@ -49,7 +50,7 @@ def begin(scene, ledger, word):
     """Begin a commit of a transition, a row and an offset."""
     ledger.record(scene.settings.topics.lifecycle_transitions, [(b"u1", word)])
     ledger.position(scene.settings.topics.clicks, OFFSET)
-    return asyncio.create_task(ledger.commit([(b"u1", word)]))
+    return asyncio.create_task(ledger.commit([Pairs.of([(b"u1", word)])]))
 
 
 def written(scene):
