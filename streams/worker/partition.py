@@ -168,10 +168,9 @@ class Partition:
         ends = [self._reader.read_to_end(topic, self.number) for topic in self.topics]
         with step.MERGE:
             events = self.merge.take([self._at_end(source, ends) for source in range(len(SOURCES))], most)
-        moves, are_more = (
-            [],
-            most is not None and (len(events) >= most or int(np.count_nonzero(is_whole(events))) >= MOST_WHOLE),
-        )
+        whole = int(np.count_nonzero(is_whole(events)))
+        are_more = most is not None and (len(events) >= most or whole >= MOST_WHOLE)
+        moves = []
         if len(events):
             self._count(events)
             self._uncommitted += len(events)
