@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from streams.wire.block import Block
@@ -21,6 +21,13 @@ class Chunk(NamedTuple):
     next_offset: int
     heard_at: int = 0
     follows: int | None = None
+
+    @classmethod
+    def joined(cls, chunks: Sequence[Chunk]) -> Chunk:
+        """Return chunks that follow upon one another as one."""
+        first, last = chunks[0], chunks[-1]
+        records = first.records if first is last else Block.joined([chunk.records for chunk in chunks])
+        return last._replace(records=records, follows=first.follows)
 
     def parts(self, most: int) -> Iterator[Chunk]:
         """Yield the chunk in parts of at most so many records; the last one's reading goes on after the chunk."""

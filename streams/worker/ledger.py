@@ -4,7 +4,7 @@ One partition has one ledger. Between two commits it gathers records (transition
 outcomes, dead letters) and positions (the offset of each input after which reading goes on). A commit writes all
 of it in a single Kafka transaction:
 
-    begin → the records, in batches → the positions → commit
+    begin → the records, in batches, and the positions beside them → commit
 
 so that a subscriber with read_committed, the changelog and the group's offsets can never tell different stories.
 After a crash at any moment the transaction has either happened, whole, or not at all; then the next owner reads
@@ -183,9 +183,16 @@ class TransactionalLedger(Gathering):
 
     async def _write_all(self, records: Waiting, positions: Positions, changelog: Sequence[Pairs]) -> None:
         await self._producer.begin_transaction()
-        await self._write(self._producer, ((self._changelog, changelog), *records.items()))
-        if positions:
-            await self._producer.send_offsets_to_transaction(positions, self._group)
+        going = [(place, parts) for place, parts in ((self._changelog, changelog), *records.items()) if parts]
+        for place, _ in going:  # told of them one by one, the producer would ask the coordinator for each
+            self._producer._txn_manager.maybe_add_partition_to_txn(place)  # noqa: SLF001
+        try:
+            async with asyncio.TaskGroup() as side_by_side:
+                if positions:
+                    side_by_side.create_task(self._producer.send_offsets_to_transaction(positions, self._group))
+                await self._write(self._producer, going)
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         await self._producer.commit_transaction()
 
     async def close(self) -> None:

@@ -1,5 +1,6 @@
 """What a worker holds for one partition: its shard, its merge and its ledger, and the way of the data through them.
 
+    fold:    chunks gather until they are worth a pass
     receive: decode → intern → wait in the merge
     pump:    merge → fold → advance → transitions into the ledger
     commit:  transitions, changed rows and positions in one transaction
@@ -50,6 +51,9 @@ DUE_EVENTS = 65_536
 FOLDED_AT_ONCE = 8_192
 """Events, or users to whom time comes: as many as keep the loop busy for some twenty milliseconds, with every dimension
 on."""
+WORTH_FOLDING, FOLD_SECONDS = 2_048, 0.05
+"""A pass costs as much for one event as for some hundred: so many are worth it, and fewer wait for others for so long,
+or until a commit."""
 TAKEN_AT_ONCE = 8_192
 """Changed rows that a commit takes at once."""
 RETRY_SECONDS = 0.5
@@ -111,6 +115,8 @@ class Partition:
         self._forget = forget
         topics = settings.topics
         self.topics = (topics.clicks, topics.orders, topics.profiles, topics.push_feedback)
+        self._gathered: list[Chunk] = []
+        self._folded_at = 0.0
         self._received: list[int | None] = [None] * len(SOURCES)
         self._reached: dict[str, int] = {}
         self._heard = [0] * len(SOURCES)
@@ -164,6 +170,7 @@ class Partition:
         Of many only `most` are folded; then it is true, there may be more, and time does not pass. So it is with time:
         it comes to `most` users, and `is_behind` says whether it has yet to come to others.
         """
+        self._receive_gathered()
         self._adopt_plans()
         ends = [self._reader.read_to_end(topic, self.number) for topic in self.topics]
         with step.MERGE:
@@ -188,16 +195,27 @@ class Partition:
         return are_more
 
     async def fold(self, chunk: Chunk) -> None:
-        """Take in a chunk, and fold all events whose turn has come."""
-        async with self._turn:
-            self.receive(chunk)
-            await asyncio.sleep(0)
-        await self.fold_due()
+        """Take in a chunk, and fold all events whose turn has come if that is worth a pass by now."""
+        self._gathered.append(chunk)
+        waited = time.monotonic() - self._folded_at
+        if waited >= FOLD_SECONDS or sum(len(gathered.records) for gathered in self._gathered) >= WORTH_FOLDING:
+            await self.fold_due()
 
     async def fold_due(self) -> None:
         """Fold all events whose turn has come, a part at a time, others having theirs in between."""
+        if self._gathered and not self.closing:
+            async with self._turn:
+                self._receive_gathered()
+                await asyncio.sleep(0)
         while not self.closing and await self._pump():
             pass
+        self._folded_at = time.monotonic()
+
+    def _receive_gathered(self) -> None:
+        """Receive what has gathered, of each topic as one chunk."""
+        gathered, self._gathered = self._gathered, []
+        for topic in dict.fromkeys(chunk.topic for chunk in gathered):
+            self.receive(Chunk.joined([chunk for chunk in gathered if chunk.topic == topic]))
 
     async def pass_time(self) -> None:
         """Let time come to all users to whom it has yet to come, a part at a time, or until a commit is due."""

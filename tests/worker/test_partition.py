@@ -522,3 +522,37 @@ def test_between_two_turns_of_a_workers_partitions_everything_else_has_its_own()
     assert order.count("a part") > 6 * 10
     in_a_row = [len(list(run)) for what, run in itertools.groupby(order) if what == "a part"]
     assert max(in_a_row) <= 2, "the last thing of one round of the loop, and the first of the next"
+
+
+@pytest.mark.parametrize(("worth", "folded"), [(5, [2, 2, 2, 8, 8]), (100, [2, 2, 2, 2, 2])])
+def test_a_few_events_wait_for_others_and_no_position_passes_over_them(monkeypatch, worth, folded):
+    """The first chunk after a while is folded as it comes; in the end the commit's own pass takes what is left."""
+    monkeypatch.setattr(room, "WORTH_FOLDING", worth)
+    monkeypatch.setattr(room, "FOLD_SECONDS", 3600)
+    held = partition()
+    held._folded_at = -3600.0
+    held._reader.ends = dict.fromkeys(held.topics, EVER)
+    events = chunk("clicks", *[click(T0 + n, user=f"u{n}") for n in range(10)])
+    seen = []
+
+    async def live():
+        for part in events.parts(2):
+            await held.fold(part)
+            seen.append(len(held.shard.index))
+        await held.commit()
+        await held.fold_due()
+        await held.commit()
+
+    asyncio.run(live())
+    assert seen == folded
+    assert [positions for _, positions, _ in held.ledger.commits] == [{"clicks": folded[-1]}, {"clicks": 10}]
+    came = [t.at for written, _, _ in held.ledger.commits for t in transitions(written) if t.seq == 1]
+    assert sorted(came) == [T0 + n for n in range(10)]
+
+
+def test_chunks_joined_are_what_they_were_before_they_were_parted():
+    whole = chunk("clicks", *[click(T0 + n, user=f"u{n}") for n in range(7)], first=5)._replace(heard_at=T0, follows=5)
+    parts = list(whole.parts(3))
+    joined = Chunk.joined(parts)
+    assert list(joined.records) == list(whole.records)
+    assert joined._replace(records=whole.records) == whole
