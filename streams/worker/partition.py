@@ -56,6 +56,9 @@ WORTH_FOLDING, FOLD_SECONDS = 2_048, 0.05
 or until a commit."""
 TAKEN_AT_ONCE = 8_192
 """Changed rows that a commit takes at once."""
+PASSES = 8
+"""Passes of the loop between two turns. A commit needs some for each batch: its answer is read, a future is told, the
+producer wakes, what comes next is sent. With one pass a turn, a commit would wait for as many turns."""
 RETRY_SECONDS = 0.5
 HOUR = 3_600_000
 COUNTED = ("dimension", "to", "cause")
@@ -91,6 +94,12 @@ def wall_clock() -> int:
 
 async def nobody(user: str) -> None:
     """Forget nothing: outside the shard nothing is kept of a user."""
+
+
+async def others() -> None:
+    """Let everything else have the loop, with the turn in hand: another partition would take it at once."""
+    for _ in range(PASSES):
+        await asyncio.sleep(0)
 
 
 class Partition:
@@ -206,7 +215,7 @@ class Partition:
         if self._gathered and not self.closing:
             async with self._turn:
                 self._receive_gathered()
-                await asyncio.sleep(0)
+                await others()
         while not self.closing and await self._pump():
             pass
         self._folded_at = time.monotonic()
@@ -228,7 +237,7 @@ class Partition:
     async def _pump(self) -> bool:
         async with self._folding, self._turn:
             are_more = self.pump(FOLDED_AT_ONCE)
-            await asyncio.sleep(0)  # with the turn in hand: else another partition would take it at once
+            await others()
         return are_more
 
     def heed(self, view: View) -> None:
@@ -466,5 +475,5 @@ class Partition:
                     self._emit(self.shard.judge(some))
                 with step.CHANGED:
                     written = self.shard.written(some)
-                await asyncio.sleep(0)
+                await others()
             yield written
