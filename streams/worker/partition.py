@@ -44,9 +44,9 @@ from streams.worker.ledger import Fenced, Ledger
 
 Forget = Callable[[str], Awaitable[object]]
 log = logging.getLogger(__name__)
-DUE_BYTES, MOST_PENDING_BYTES = 8 << 20, 48 << 20
+DUE_BYTES, MOST_PENDING_BYTES = 16 << 20, 48 << 20
 """So much that waits to be written makes a commit due at once; with so much, folding waits for it."""
-DUE_EVENTS = 65_536
+DUE_EVENTS = 131_072
 """So many events folded since the last commit make another one due: it takes their users' rows all at once."""
 FOLDED_AT_ONCE = 8_192
 """Events, or users to whom time comes: as many as keep the loop busy for some twenty milliseconds, with every dimension

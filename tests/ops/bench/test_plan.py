@@ -5,7 +5,7 @@ import os
 import pytest
 
 from streams.ops import NotReady
-from streams.ops.bench.plan import MAX_LATENESS_DAYS, WARM_UP_SECONDS, beside, plan
+from streams.ops.bench.plan import WARM_UP_SECONDS, beside, plan
 from streams.settings import DAY
 
 CORES = tuple(sorted(os.sched_getaffinity(0)))
@@ -25,8 +25,8 @@ def test_a_schedule_says_how_many_events_there_are_and_commits_more_often():
 
 def test_a_backlog_is_merged_by_time_and_needs_no_lateness_while_a_schedule_reads_as_it_comes():
     assert planned().lateness_ms == 0
-    assert planned(rate=100, seconds=55).lateness_ms == DAY
-    assert planned(rate=100, seconds=1).lateness_ms == MAX_LATENESS_DAYS * DAY
+    assert planned(rate=100, seconds=60 - WARM_UP_SECONDS).lateness_ms == DAY
+    assert planned(rate=100, seconds=120 - WARM_UP_SECONDS).lateness_ms == DAY / 2
 
 
 @pytest.mark.parametrize(
