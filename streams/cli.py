@@ -126,7 +126,7 @@ def bench(
     seconds: Annotated[float, typer.Option(min=1, help="for how long at this rate, the warm-up apart")] = 30,
     commit_seconds: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0.005, max=60, help="how often each partition commits; 0.5, with --rate 0.05"),
+        typer.Option(min=0.005, max=60, help="how often each partition commits; 0.5, with --rate 0.03"),
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="how often; the medians are told")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="one line of JSON")] = False,  # noqa: FBT002 (a flag)
