@@ -47,7 +47,8 @@ log = logging.getLogger(__name__)
 DUE_BYTES, MOST_PENDING_BYTES = 16 << 20, 48 << 20
 """So much that waits to be written makes a commit due at once; with so much, folding waits for it."""
 DUE_EVENTS = 131_072
-"""So many events folded since the last commit make another one due: it takes their users' rows all at once."""
+"""So many events folded since the last commit make another one due; more often, a user's row would be written for
+ever fewer of his events."""
 FOLDED_AT_ONCE = 8_192
 """Events, or users to whom time comes: as many as keep the loop busy for some twenty milliseconds, with every dimension
 on."""
