@@ -11,6 +11,7 @@ import sys
 import numpy as np
 
 from streams.ops import job
+from streams.ops.bench.plan import WARM_UP_SECONDS
 from tests import oracle
 
 
@@ -66,7 +67,7 @@ def test_workers_that_share_the_partitions_write_the_same_with_every_dimension_o
 
 def test_on_a_schedule_each_transition_is_timed_from_when_its_event_was_due(real_kafka):
     figures = bench(real_kafka, "--rate", "2000", "--seconds", "4", "--users", "2000", "--partitions", "3")
-    assert figures["events"] == len(job.generate(2000 * 9, 2000).at)
+    assert figures["events"] == len(job.generate(round(2000 * (4 + WARM_UP_SECONDS)), 2000).at)
     caused = sum(count for kind, count in figures["transitions"].items() if not kind.endswith("dormant"))
     assert 0 < figures["transitions_timed"] < caused
     assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p99"] <= figures["latency_ms"]["max"]

@@ -31,7 +31,7 @@ def test_ended_in_good_order_amid_the_stream_nothing_comes_twice(play, embedded_
     scene = play(embedded_broker, guarantee="at-least-once", lateness_seconds=DAY / 1000)
     events = generate(seed=21, by_turns=True)
     scene.feed(events)
-    worker = scene.start_ready("the first")
+    worker = scene.start("the first")
     scene.await_more(20)
     scene.stop(worker)
     worker = scene.start_ready("the second")

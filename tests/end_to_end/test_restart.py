@@ -4,7 +4,7 @@ from collections import Counter
 
 from streams.ops import topics
 from streams.worker.partition import wall_clock
-from tests.end_to_end.history import generate
+from tests.end_to_end.history import generate, stages
 from tests.end_to_end.law import assert_pushed_once, assert_rows_exact, assert_told_once, profiles_of
 from tests.end_to_end.scene import PARTITIONS, expected
 from tests.oracle import DAY
@@ -75,11 +75,13 @@ def test_state_lost_and_all_folded_again_it_tells_the_same_as_history_and_sends_
 def test_told_to_end_in_mid_stream_it_ends_well_and_the_next_goes_on(play, real_kafka):
     scene = play(real_kafka, lateness_seconds=DAY / 1000)
     events = generate(seed=10, by_turns=True)
-    scene.feed(events)
-    for name in ("the first", "the second"):
-        worker = scene.start_ready(name)
+    *pieces, last = stages(events, 3)
+    for name, piece in zip(("the first", "the second"), pieces, strict=True):
+        scene.feed(piece)
+        worker = scene.start(name)
         scene.await_more(20)
         scene.stop(worker)
+    scene.feed(last)
     worker = scene.start_ready("the third")
     scene.await_pushed()
     scene.stop(worker)
