@@ -69,8 +69,13 @@ def generate(users=300, days=70, seed=1, start=START, *, by_turns=False):
 def stages(events, count):
     """Cut a history into pieces of as many days each."""
     first, last = events[0].at, events[-1].at + 1
-    edges = [first + (last - first) * k // count for k in range(count + 1)]
-    return [[e for e in events if a <= e.at < b] for a, b in pairwise(edges)]
+    return cut(events, [first + (last - first) * k // count for k in range(1, count)])
+
+
+def cut(events, edges):
+    """Cut a history at these times (int ms UTC, ascending): what happens at one of them comes after it."""
+    edges = [events[0].at, *edges, events[-1].at + 1]
+    return [[e for e in events if first <= e.at < end] for first, end in pairwise(edges)]
 
 
 def profile(user, number, at, **attributes):
