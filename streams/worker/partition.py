@@ -53,8 +53,8 @@ FOLDED_AT_ONCE = 8_192
 """Events, or users to whom time comes: as many as keep the loop busy for some twenty milliseconds, with every dimension
 on."""
 WORTH_FOLDING, FOLD_SECONDS = 2_048, 0.05
-"""A pass costs as much for one event as for some hundred: so many are worth it, and fewer wait for others for so long,
-or until a commit."""
+"""A pass costs as much for one event as for some hundred: so many are worth it, and fewer wait for others until the
+last pass is so long ago, or until a commit."""
 TAKEN_AT_ONCE = 8_192
 """Changed rows that a commit takes at once."""
 PASSES = 8
@@ -207,8 +207,7 @@ class Partition:
     async def fold(self, chunk: Chunk) -> None:
         """Take in a chunk, and fold all events whose turn has come if that is worth a pass by now."""
         self._gathered.append(chunk)
-        waited = time.monotonic() - self._folded_at
-        if waited >= FOLD_SECONDS or sum(len(gathered.records) for gathered in self._gathered) >= WORTH_FOLDING:
+        if self._has_waited() or sum(len(gathered.records) for gathered in self._gathered) >= WORTH_FOLDING:
             await self.fold_due()
 
     async def fold_due(self) -> None:
@@ -220,6 +219,10 @@ class Partition:
         while not self.closing and await self._pump():
             pass
         self._folded_at = time.monotonic()
+
+    def _has_waited(self) -> bool:
+        """Say whether the last pass is long ago."""
+        return time.monotonic() - self._folded_at >= FOLD_SECONDS
 
     def _receive_gathered(self) -> None:
         """Receive what has gathered, of each topic as one chunk."""
@@ -272,10 +275,14 @@ class Partition:
         return self.merge.waiting(self.topics.index(topic))
 
     async def rest(self, seconds: float) -> None:
-        """Wait so long, or until so much is pending that a commit is due."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._due.wait()
+        """Wait so long, or until so much is pending that a commit is due; fold meanwhile what has gathered for long."""
+        until = time.monotonic() + seconds
+        while not self._due.is_set() and (left := until - time.monotonic()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, FOLD_SECONDS)):
+                    await self._due.wait()
+            if self._gathered and self._has_waited():
+                await self.fold_due()
         self._due.clear()
 
     async def relieve(self) -> None:

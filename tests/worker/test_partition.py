@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from types import SimpleNamespace
 
 import msgspec
@@ -548,6 +549,31 @@ def test_a_few_events_wait_for_others_and_no_position_passes_over_them(monkeypat
     assert [positions for _, positions, _ in held.ledger.commits] == [{"clicks": folded[-1]}, {"clicks": 10}]
     came = [t.at for written, _, _ in held.ledger.commits for t in transitions(written) if t.seq == 1]
     assert sorted(came) == [T0 + n for n in range(10)]
+
+
+def test_few_events_wait_no_longer_for_others_though_none_come_and_a_commit_is_far(monkeypatch):
+    monkeypatch.setattr(room, "FOLD_SECONDS", 0.01)
+    held = partition()
+    held._reader.ends = dict.fromkeys(held.topics, EVER)
+    pump, folded = held._pump, asyncio.Event()
+
+    async def told():
+        are_more = await pump()
+        folded.set()
+        return are_more
+
+    async def live():
+        held._folded_at = time.monotonic() + 0.01
+        await held.fold(chunk("clicks", click(T0)))
+        assert not len(held.shard.index)
+        held._pump = told
+        resting = asyncio.create_task(held.rest(3600))
+        async with asyncio.timeout(60):
+            await folded.wait()
+        resting.cancel()
+
+    asyncio.run(live())
+    assert len(held.shard.index) == 1
 
 
 def test_chunks_joined_are_what_they_were_before_they_were_parted():
