@@ -90,7 +90,7 @@ class Demo:
         return report.summarise(self._tally, self._seconds, self._plan.speed, drained=self._drained)
 
     async def _begin(self, stack: AsyncExitStack) -> None:
-        with self._saying("starting servers and worker: some 10 seconds; the first time it compiles for a minute or two"):
+        with self._saying("starting servers and worker: some 10 seconds, a minute or two where it compiles first"):
             settings = await self._serve(stack)
             engine = await stack.enter_async_context(Engine(settings))
             loading = asyncio.to_thread(History, self._plan.seed)
