@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 from kafka import TopicPartition
@@ -28,6 +27,8 @@ DAYS = 60
 LAPSE_DAYS = 14
 ORDERS = 0.1  # of the events
 FILL_MS = 900_000  # the longest transaction that a broker allows by itself
+CLICK = '{"user":"u%07d","at":%d,"item":"i%d","category":"c%d","kind":"view"}'
+ORDER = '{"user":"u%07d","at":%d,"order":"o%d","amount":%r,"category":"c%d"}'
 Row = tuple[str, str, str, int, int]
 
 
@@ -132,13 +133,10 @@ def messages(settings: Settings, stream: Stream, homes: np.ndarray) -> Iterator[
     """Yield the events in order, where Java's default partitioner would place them; `homes` i8[users]."""
     topics = settings.topics
     places = [[TopicPartition(t, p) for p in range(settings.partitions)] for t in (topics.clicks, topics.orders)]
+    home = homes.tolist()
     for n, (user, at, order, amount, item) in enumerate(zip(*(column.tolist() for column in stream), strict=True)):
-        event: dict[str, Any] = {"user": f"u{user:07d}", "at": at}
-        if order:
-            event |= {"order": f"o{n}", "amount": amount, "category": f"c{item % 50}"}
-        else:
-            event |= {"item": f"i{item}", "category": f"c{item % 50}", "kind": "view"}
-        yield Message(places[order][homes[user]], at, b"u%07d" % user, orjson.dumps(event))
+        value = (ORDER % (user, at, n, amount, item % 50)) if order else (CLICK % (user, at, item, item % 50))
+        yield Message(places[order][home[user]], at, b"u%07d" % user, value.encode())
 
 
 def ends(settings: Settings, stream: Stream, homes: np.ndarray) -> dict[TopicPartition, int]:
