@@ -33,15 +33,19 @@ STOP_SECONDS = 15.0
 
 
 class RealKafka:
-    """One Kafka node on 127.0.0.1. `port`: a free one unless given; `cpu` pins the broker to one core."""
+    """One Kafka node on 127.0.0.1.
 
-    def __init__(self, *, port: int | None = None, cpu: int | None = None) -> None:
+    `port`: a free one unless given; `cpu` pins the broker to one core; its data is under `folder`, if given.
+    """
+
+    def __init__(self, *, port: int | None = None, cpu: int | None = None, folder: Path | None = None) -> None:
         self.port = port or free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self._cpu = cpu
         self._controller_port = next(port for port in iter(free_port, None) if port != self.port)
         ident = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         self._cluster = ident.replace("-", "A")  # on a command line a leading dash would be an option
+        self._under = folder
         self._folder: Path | None = None
         self._child: Child | None = None
 
@@ -55,7 +59,7 @@ class RealKafka:
         java, jars = require_java(), fetch_jars()
         if accepts("127.0.0.1", self.port):
             raise ServerFailed(f"port {self.port} of 127.0.0.1 is taken: end what listens there, or choose another")
-        self._folder = Path(tempfile.mkdtemp(prefix="awaken-kafka-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="awaken-kafka-", dir=self._under))
         try:
             self._format(java, jars)
             self.restart()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -17,6 +20,10 @@ PACED_COMMIT_SECONDS = 0.03
 WARM_UP_SECONDS = 30.0
 """So long at the beginning of a run on a schedule what is seen does not count: a broker that has just been started
 compiles itself meanwhile, beside the producer and the subscriber, and takes twice the CPU that it takes later."""
+
+MEMORY, MEMORY_INFO = Path("/dev/shm"), Path("/proc/meminfo")  # noqa: S108
+BYTES_AN_EVENT = 1024
+"""What a broker writes for an event, and more: the event, its user's row, transitions, markers."""
 
 ORDERLY_SECONDS = 1.0
 """On a schedule the two topics are read as they come; what is late by less than this makes no false lapse."""
@@ -75,3 +82,16 @@ def beside(cores: tuple[int, ...]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, ours)
+
+
+def folder_in_memory(plan: Plan) -> Path | None:
+    """Return a folder in memory for the data of a broker whose answers are timed; None where there is no room for it.
+
+    Linux writes to the disk what has waited for 30 s, and holds up meanwhile who would write on: a schedule would see
+    that once, half a minute after its start, and would measure the disk.
+    """
+    if plan.rate is None or not MEMORY.is_dir():
+        return None
+    available = re.search(r"MemAvailable:\s+(\d+)", MEMORY_INFO.read_text())
+    room = min(shutil.disk_usage(MEMORY).free, int(available[1]) << 10 if available else 0)
+    return MEMORY if room > plan.events * plan.repeats * BYTES_AN_EVENT else None

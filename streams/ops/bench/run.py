@@ -18,7 +18,7 @@ from streams.ops import job, topics
 from streams.ops.admin import connect
 from streams.ops.bench import latency, progress
 from streams.ops.bench.helper import Helper
-from streams.ops.bench.plan import WARM_UP_SECONDS, Plan, beside
+from streams.ops.bench.plan import WARM_UP_SECONDS, Plan, beside, folder_in_memory
 from streams.ops.bench.produce import produce
 from streams.ops.bench.subscribe import subscribe
 from streams.ops.bench.workers import Reading, Workers
@@ -69,11 +69,15 @@ def run(plan: Plan, kafka: str | None = None) -> dict[str, Any]:
     made = Job(stream, homes, sorted(job.oracle(stream, homes, plan.lateness_ms)))
     with ExitStack() as stack:
         stack.enter_context(beside(plan.cores))
+        where = "a given broker's"
         if kafka is None:
-            kafka = stack.enter_context(RealKafka()).bootstrap
+            folder = folder_in_memory(plan)
+            where = "on disk" if folder is None else "in memory"
+            kafka = stack.enter_context(RealKafka(folder=folder)).bootstrap
         runs = [_run(plan, made, kafka) for _ in range(plan.repeats)]
     spread = {name: [min(r[name] for r in runs), max(r[name] for r in runs)] for name in SPREAD}
-    return {**msgspec.to_builtins(plan), "events": len(stream.at), **median(runs), "spread": spread, "runs": runs}
+    told = {**msgspec.to_builtins(plan), "events": len(stream.at), "broker_data": where}
+    return {**told, **median(runs), "spread": spread, "runs": runs}
 
 
 def median(runs: list[Any]) -> Any:

@@ -91,7 +91,8 @@ def _instruments(figures: dict[str, Any]) -> str:
         f"timed: {figures['transitions_timed']:,} transitions that events caused, the warm-up left out\n"
         f"producer: late p99 {producer['late_ms']['p99']:g} ms, acknowledged p99 "
         f"{producer['acknowledged_ms']['p99']:g} ms, {producer['core']:.0%} of a core\n"
-        f"subscriber: held up p99 {subscriber['held_up_ms']['p99']:g} ms, {subscriber['core']:.0%} of a core"
+        f"subscriber: held up p99 {subscriber['held_up_ms']['p99']:g} ms, {subscriber['core']:.0%} of a core\n"
+        f"the broker's data: {figures['broker_data']}"
     )
 
 

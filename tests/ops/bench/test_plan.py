@@ -5,7 +5,8 @@ import os
 import pytest
 
 from streams.ops import NotReady
-from streams.ops.bench.plan import WARM_UP_SECONDS, beside, plan
+from streams.ops.bench import plan as room
+from streams.ops.bench.plan import WARM_UP_SECONDS, beside, folder_in_memory, plan
 from streams.settings import DAY
 
 CORES = tuple(sorted(os.sched_getaffinity(0)))
@@ -41,3 +42,16 @@ def test_we_keep_off_the_workers_cores_and_come_back():
     with beside(CORES[:1]):
         assert os.sched_getaffinity(0) == (set(CORES[1:]) or set(CORES))
     assert os.sched_getaffinity(0) == set(CORES)
+
+
+def test_a_broker_whose_answers_are_timed_keeps_its_data_in_memory_where_there_is_room(tmp_path, monkeypatch):
+    info = tmp_path / "meminfo"
+    info.write_text("MemTotal: 99999999 kB\nMemAvailable:   100000 kB\n")
+    monkeypatch.setattr(room, "MEMORY", tmp_path)
+    monkeypatch.setattr(room, "MEMORY_INFO", info)
+    assert folder_in_memory(planned(rate=100)) == tmp_path
+    assert folder_in_memory(planned(rate=100, repeats=100)) is None
+    assert folder_in_memory(planned(rate=50_000)) is None
+    assert folder_in_memory(planned()) is None
+    monkeypatch.setattr(room, "MEMORY", tmp_path / "none")
+    assert folder_in_memory(planned(rate=100)) is None

@@ -38,6 +38,7 @@ PLAN = {
     "cores": (0, 1),
     "rate": None,
     "commit_seconds": 0.5,
+    "broker_data": "in memory",
 }
 SPREAD = {name: [RUN[name], RUN[name]] for name in ("events_per_second", "cpu_us_per_event", "rss_mb")}
 SPREAD |= {"longest_pause_ms": [95.3, 95.3]}
@@ -64,6 +65,7 @@ def test_a_schedule_tells_latencies_and_each_doubt_once():
     said = shown(RUN | PACED, rate=50_000)
     assert "12,345.6" in said
     assert "at 50,000 a second" in said
+    assert "the broker's data: in memory" in said
     assert said.count("warning: the producer could not keep up") == 1
 
 
