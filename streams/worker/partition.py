@@ -127,6 +127,7 @@ class Partition:
         self.topics = (topics.clicks, topics.orders, topics.profiles, topics.push_feedback)
         self._gathered: list[Chunk] = []
         self._folded_at = 0.0
+        self._passes = 0
         self._received: list[int | None] = [None] * len(SOURCES)
         self._reached: dict[str, int] = {}
         self._heard = [0] * len(SOURCES)
@@ -212,12 +213,16 @@ class Partition:
 
     async def fold_due(self) -> None:
         """Fold all events whose turn has come, a part at a time, others having theirs in between."""
-        if self._gathered and not self.closing:
-            async with self._turn:
-                self._receive_gathered()
-                await others()
-        while not self.closing and await self._pump():
-            pass
+        self._passes += 1
+        try:
+            if self._gathered and not self.closing:
+                async with self._turn:
+                    self._receive_gathered()
+                    await others()
+            while not self.closing and await self._pump():
+                pass
+        finally:
+            self._passes -= 1
         self._folded_at = time.monotonic()
 
     def _has_waited(self) -> bool:
@@ -281,7 +286,7 @@ class Partition:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, FOLD_SECONDS)):
                     await self._due.wait()
-            if self._gathered and self._has_waited():
+            if self._gathered and self._has_waited() and not self._passes:  # else they have their turn as it is
                 await self.fold_due()
         self._due.clear()
 
